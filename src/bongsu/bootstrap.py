@@ -1,0 +1,187 @@
+"""Puts the parts together: configuration in, a Context out. The only file that picks adapters."""
+
+from __future__ import annotations
+
+import fcntl
+import secrets
+from dataclasses import replace
+from datetime import timedelta
+from pathlib import Path
+from typing import TextIO
+
+from bongsu.adapters.accesslog import EdgeLog
+from bongsu.adapters.clock import ScaledClock, SystemClock
+from bongsu.adapters.haproxy import HAProxy
+from bongsu.adapters.labhost import LabHost
+from bongsu.adapters.prometheus import Prometheus
+from bongsu.adapters.smtp import Smtp
+from bongsu.catalogue import load_catalogue
+from bongsu.config import Config, PersonSection, PolicySection, TeamSection
+from bongsu.config import Service as ServiceSection
+from bongsu.core.errors import BongsuError
+from bongsu.core.policy import Ceiling, Policy, Runway, Tier
+from bongsu.core.schedule import Directory, Person, Rotation, Team
+from bongsu.core.service import BLIND, Service
+from bongsu.core.signal import expressions
+from bongsu.core.timescale import Timescale
+from bongsu.engine.context import Context
+from bongsu.store import outbox
+from bongsu.store.database import Database
+from bongsu.store.migrate import migrate
+
+SCRAPES_UNTIL_STALE = 3
+
+
+class InUse(BongsuError):
+    """Another Bongsu uses this database."""
+
+
+def policy_of(name: str, section: PolicySection) -> Policy:
+    """A policy's core value; what calls at once and has no target of its own calls the first tier."""
+    first = tuple(section.tier[0].notify)
+    return Policy(
+        name=name,
+        tiers=tuple(Tier(tier.after, tuple(tier.notify)) for tier in section.tier),
+        signal=section.signal,
+        over=None if isinstance(section.over, str) else section.over,
+        settle=section.settle,
+        rejoin=section.rejoin,
+        ack_holds=section.ack_holds,
+        ceiling=Ceiling(
+            tuple(section.ceiling.notify), section.ceiling.at, section.ceiling.samples, section.ceiling.again_after
+        )
+        if section.ceiling
+        else None,
+        runway=Runway(tuple(section.runway.notify), section.runway.full_burn_under) if section.runway else None,
+        throttled=first if section.throttled is None else tuple(section.throttled),
+        blind=first if section.blind is None else tuple(section.blind),
+        resolve_full_burn=section.resolve_full_burn,
+        flat_line=section.flat_line,
+    )
+
+
+def service_of(name: str, section: ServiceSection, config: Config) -> Service:
+    """A service's core value."""
+    policy = policy_of(section.policy, config.policy[section.policy])
+    stale = SCRAPES_UNTIL_STALE * config.prometheus.scrape
+    window = timedelta(seconds=max(4, 4 * config.prometheus.scrape.total_seconds() / config.timescale.speed))
+    at_once = (Tier(timedelta(0), policy.blind),)
+    return Service(
+        name=name,
+        machine=load_catalogue()[section.machine],
+        policy=policy,
+        blind=replace(policy, name=BLIND, tiers=at_once, ceiling=None, runway=None, settle=timedelta(0)),
+        signals=expressions(section.profile, section.signals, section.job, f"{window.total_seconds():.0f}s"),
+        stale=stale,
+        look_back=config.watch.look_back,
+        most_machines=section.max_machines,
+    )
+
+
+def directory_of(config: Config) -> Directory:
+    """Everybody who can be told."""
+    return Directory(
+        people={name: _person(name, each) for name, each in config.person.items()},
+        teams={name: _team(name, each) for name, each in config.team.items()},
+        schedules={
+            name: Rotation(tuple(each.rotation.people), each.rotation.every, each.rotation.start)
+            for name, each in config.schedule.items()
+        },
+    )
+
+
+def _person(name: str, section: PersonSection) -> Person:
+    return Person(name, section.name, section.locale, tuple(contact.email for contact in section.contact))
+
+
+def _team(name: str, section: TeamSection) -> Team:
+    addresses = tuple(contact.email for contact in section.contact)
+    return Team(name, section.name, tuple(section.members), section.locale, addresses)
+
+
+def secret(folder: Path, name: str) -> str:
+    """A secret from its file; made at the first start, readable by nobody else."""
+    file = folder / name
+    if not file.exists():
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        file.touch(mode=0o600)
+        file.write_text(secrets.token_hex(32) + "\n", encoding="utf-8")
+    return file.read_text(encoding="utf-8").strip()
+
+
+def smtp_of(config: Config) -> Smtp:
+    """The mail relay."""
+    mail = config.smtp
+    return Smtp(
+        mail.host, mail.port, mail.sender, tls=mail.tls, user=mail.user, password_file=mail.password_file,
+        timeout=mail.timeout,
+    )  # fmt: skip
+
+
+def prometheus_of(config: Config) -> Prometheus:
+    """The metrics store."""
+    scale = Timescale(config.timescale.origin, config.timescale.speed)
+    return Prometheus(config.prometheus.url, config.prometheus.timeout, scale, SystemClock())
+
+
+def bootstrap(config: Config) -> Context:
+    """Open the database, bring it to the present schema, and connect everything. Raises BongsuError."""
+    scale = Timescale(config.timescale.origin, config.timescale.speed)
+    db = Database(config.store.url)
+    migrate(db)
+    services = {name: service_of(name, each, config) for name, each in config.service.items()}
+    return Context(
+        db=db,
+        clock=ScaledClock(scale),
+        wall=SystemClock(),
+        services=services,
+        directory=directory_of(config),
+        metrics=prometheus_of(config),
+        notifier=smtp_of(config),
+        link_key=secret(config.web.secrets, "link_key").encode(),
+        api_token=secret(config.web.secrets, "api_token"),
+        balancers={
+            name: HAProxy(each.balancer.socket, each.balancer.backend)
+            for name, each in config.service.items()
+            if each.balancer is not None
+        },
+        machines={
+            name: LabHost(each.machines.url) for name, each in config.service.items() if each.machines is not None
+        },
+        logs={name: EdgeLog(each.access_log, scale) for name, each in config.service.items() if each.access_log},
+        timescale=scale,
+        public_url=(config.web.public_url or f"http://{config.web.host}:{config.web.port}").rstrip("/"),
+        link_expires=config.web.link_expires,
+        sender=config.smtp.sender,
+        host=config.smtp.sender.rpartition("@")[2] or "localhost",
+        watch_every=config.watch.every,
+    )
+
+
+def claim_alone(context: Context) -> TextIO | None:
+    """Lock a SQLite database for this process and free the leases a killed one left. Raises InUse.
+
+    Keep the returned file open for as long as the process serves. PostgreSQL may be shared: None.
+    """
+    if not context.db.is_sqlite or not context.db.url.database:
+        return None
+    lock = Path(f"{context.db.url.database}.lock").open("a+", encoding="utf-8")  # noqa: SIM115 - held while serving
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        lock.seek(0)
+        holder = lock.read().strip() or "unknown"
+        raise InUse(
+            f"{context.db.url.database} is in use by process {holder}; stop it, or name another store.url"
+        ) from None
+    lock.truncate(0)
+    lock.write(str(_pid()))
+    lock.flush()
+    context.db.write(outbox.release)
+    return lock
+
+
+def _pid() -> int:
+    import os
+
+    return os.getpid()

@@ -1,0 +1,100 @@
+"""``bongsu incidents``: what is going on, and taking it, over the server's API."""
+
+from __future__ import annotations
+
+import json
+from datetime import timedelta
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from bongsu.client import Client
+
+app = typer.Typer(help="List, show, acknowledge and resolve incidents of a running server.", no_args_is_help=True)
+
+Server = Annotated[str, typer.Option("--server", envvar="BONGSU_SERVER", help="The server's address.")]
+Token = Annotated[
+    Path, typer.Option("--token-file", envvar="BONGSU_TOKEN_FILE", help="The file api_token of the server's secrets.")
+]
+Json = Annotated[bool, typer.Option("--json", help="JSON instead of a table.")]
+LOCAL = "http://127.0.0.1:8080"
+TOKEN = Path("var/bongsu/secrets/api_token")
+
+
+@app.command("list")
+def list_incidents(server: Server = LOCAL, as_json: Json = False) -> None:
+    """Incidents, the newest first.
+
+    Example: bongsu incidents list --json
+    """
+    found = Client(server).incidents()
+    if as_json:
+        _print_json(found)
+        return
+    table = Table("id", "service", "policy", "status", "since", "over the limit", "taken by")
+    for each in found:
+        seen, ack = each["seen"], each.get("ack") or {}
+        over = str(timedelta(seconds=round(each["elapsed_s"])))
+        row = (each["id"], each["service"], each["policy"]["name"], each["status"], seen["since"] or "", over)
+        table.add_row(*row, ack.get("by", ""))
+    Console().print(table if found else "No incident. All is calm.")
+
+
+@app.command()
+def show(incident_id: str, server: Server = LOCAL, as_json: Json = False) -> None:
+    """One incident: its timeline and who was told.
+
+    Example: bongsu incidents show 20260105-2012-k3f9
+    """
+    found = Client(server).incident(incident_id)
+    if as_json:
+        _print_json(found)
+        return
+    console = Console()
+    console.print(f"[bold]{found['id']}[/bold] {found['service']}/{found['policy']['name']}: {found['status']}")
+    lines = Table("at", "what", "facts")
+    for entry in found["timeline"]:
+        facts = ", ".join(f"{key}={value}" for key, value in entry["facts"].items() if value not in (None, ""))
+        lines.add_row(entry["at"], entry["what"], facts)
+    console.print(lines)
+    sent = Table("to", "kind", "tier", "state", "answer")
+    for message in found["deliveries"]:
+        to, level = message["recipient"]["address"], str(message["level"] or "")
+        sent.add_row(to, message["kind"], level, message["state"], message["answer"] or "")
+    console.print(sent)
+
+
+@app.command()
+def ack(incident_id: str, by: str, server: Server = LOCAL, token_file: Token = TOKEN) -> None:
+    """Take an incident in somebody's name.
+
+    Example: bongsu incidents ack 20260105-2012-k3f9 "Kim Jimin"
+    """
+    _command(server, token_file, incident_id, "acknowledge", by)
+
+
+@app.command()
+def resolve(incident_id: str, by: str, server: Server = LOCAL, token_file: Token = TOKEN) -> None:
+    """Declare an incident over; refused while its breach holds."""
+    _command(server, token_file, incident_id, "resolve", by)
+
+
+@app.command("scale-out")
+def scale_out(incident_id: str, by: str, server: Server = LOCAL, token_file: Token = TOKEN) -> None:
+    """Ask for the machines that an incident's service needs."""
+    _command(server, token_file, incident_id, "scale-out", by)
+
+
+def _command(server: str, token_file: Path, incident_id: str, verb: str, by: str) -> None:
+    try:
+        token = token_file.read_text(encoding="utf-8").strip()
+    except OSError as error:
+        raise typer.BadParameter(f"{token_file}: {error.strerror}; name the file with --token-file") from None
+    _print_json(Client(server, token).command(incident_id, verb, by))
+
+
+def _print_json(value: Any) -> None:
+    print(json.dumps(value, ensure_ascii=False, indent=2))  # noqa: T201 - this is the command's output

@@ -1,0 +1,46 @@
+"""The ``bongsu`` command: its groups, and what an error looks like to the person who caused it."""
+
+from __future__ import annotations
+
+import sys
+
+import typer
+from rich.console import Console
+
+from bongsu import __version__
+from bongsu.cli import incidents, lab, serve
+from bongsu.core.errors import BongsuError, InvalidInput
+
+app = typer.Typer(
+    name="bongsu",
+    help="Keeps a web service on burstable machines out of trouble.",
+    no_args_is_help=True,
+    rich_markup_mode="rich",
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+app.command("serve")(serve.serve)
+app.command("check")(serve.check)
+app.add_typer(incidents.app, name="incidents")
+app.add_typer(lab.app, name="lab")
+
+
+@app.callback(invoke_without_command=True)
+def root(version: bool = typer.Option(False, "--version", help="Print the version and stop.", is_eager=True)) -> None:
+    """Keeps a web service on burstable machines out of trouble."""
+    if version:
+        print(__version__)  # noqa: T201
+        raise typer.Exit
+
+
+def main() -> None:
+    """Run a command; an error is a sentence on stderr and exit code 2 for bad input, 1 otherwise."""
+    try:
+        app()
+    except InvalidInput as error:
+        for problem in error.problems:
+            Console(stderr=True).print(f"[red]error:[/red] {problem}", highlight=False, soft_wrap=True)
+        sys.exit(2)
+    except BongsuError as error:
+        Console(stderr=True).print(f"[red]error:[/red] {error}", highlight=False, soft_wrap=True)
+        sys.exit(1)

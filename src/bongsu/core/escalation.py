@@ -1,0 +1,354 @@
+"""Who is told next: every rule about it lives in this file, and nowhere else.
+
+``step`` is a pure, total function: a (status, event) pair that it does not name raises IllegalTransition. The timer is
+not an effect but ``incident.due_at``. Samples decide while the watch is alive; the timer is the net under it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+
+from bongsu.core.errors import IllegalTransition, StillBreached
+from bongsu.core.incident import Ack, Facts, Incident, Kind, Seen, Status, Told
+from bongsu.core.policy import Policy
+
+
+@dataclass(frozen=True, slots=True)
+class Observed:
+    """The watch, or an alert, saw how things stand."""
+
+    seen: Seen
+
+
+@dataclass(frozen=True, slots=True)
+class Due:
+    """The timer that was armed for ``at`` went off."""
+
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Acknowledged:
+    """Somebody took the incident."""
+
+    by: str
+
+
+@dataclass(frozen=True, slots=True)
+class Unreachable:
+    """Nobody could be told: no address, or every address permanently refused."""
+
+    kind: Kind
+    level: int
+    occurrence: int
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class Resolved:
+    """Somebody declares it over."""
+
+    by: str
+
+
+@dataclass(frozen=True, slots=True)
+class Reviewed:
+    """The review meeting has dealt with it."""
+
+    by: str
+
+
+Event = Observed | Due | Acknowledged | Unreachable | Resolved | Reviewed
+
+
+@dataclass(frozen=True, slots=True)
+class Notify:
+    """Tell these targets. Kind RESOLVED has none: it goes to exactly those who were told."""
+
+    kind: Kind
+    level: int
+    occurrence: int
+    targets: tuple[str, ...]
+    facts: Facts = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Note:
+    """A line for the timeline."""
+
+    what: str
+    facts: Facts = field(default_factory=dict)
+
+
+Effect = Notify | Note
+Outcome = tuple[Incident, tuple[Effect, ...]]
+
+
+def due_kinds(policy: Policy, seen: Seen) -> tuple[Kind, ...]:
+    """What must be told at once about ``seen``, the most pressing first; nothing while no breach runs."""
+    if not seen.holding:
+        return ()
+    asked = (
+        (Kind.CEILING, seen.high and policy.ceiling is not None),
+        (Kind.THROTTLED, seen.throttled and bool(policy.throttled)),
+        (Kind.RUNWAY, _runs_low(policy, seen)),
+        (Kind.BLIND, seen.blind_since is not None and not seen.source_down and bool(policy.blind)),
+    )
+    return tuple(kind for kind, wanted in asked if wanted)
+
+
+def warrants(policy: Policy, seen: Seen) -> bool:
+    """Whether ``seen`` is reason to begin an incident: the first tier's time has passed, or something calls at once."""
+    overdue = seen.holding and any(seen.elapsed >= tier.after for tier in policy.tiers)
+    return overdue or bool(due_kinds(policy, seen))
+
+
+def begin(incident_id: str, service: str, policy: Policy, seen: Seen, now: datetime) -> Outcome:
+    """A new incident and what to tell first."""
+    incident = Incident(id=incident_id, service=service, policy=policy, opened_at=now, seen=seen)
+    return _then(incident, (Note("opened", {"since": _iso(seen.since), **seen.facts}),), now)
+
+
+def begin_over(incident_id: str, service: str, policy: Policy, seen: Seen, now: datetime) -> Outcome:
+    """A breach that began and ended while nobody watched: one mail, to the first tier, and it is closed (rule 11)."""
+    incident = Incident(
+        id=incident_id, service=service, policy=policy, opened_at=now, seen=seen, status=Status.RESOLVED,
+        mitigated_at=now, resolved_at=now,
+    )  # fmt: skip
+    incident, tell = _tell(incident, Kind.OVER, 0, policy.tiers[0].notify, now)
+    return incident, (Note("was_over", {"since": _iso(seen.since)}), tell)
+
+
+def step(incident: Incident, event: Event, now: datetime) -> Outcome:
+    """What becomes of the incident, and what to do about it."""
+    match incident.status, event:
+        case Status.REVIEWED, Observed() | Due():
+            return incident, ()
+        case Status.RESOLVED, Observed(seen):
+            return _reopen(incident, seen, now)
+        case Status.RESOLVED, Due():
+            return replace(incident, due_at=None), ()
+        case Status.RESOLVED, Reviewed(by):
+            return replace(incident, status=Status.REVIEWED), (Note("reviewed", {"by": by}),)
+        case Status.RESOLVED, Acknowledged(by):
+            return incident, (Note("acknowledged_late", {"by": by}),)
+        case ((Status.RESOLVED | Status.REVIEWED), Unreachable(kind, level, _, why)):
+            return incident, (Note("unreachable", {"kind": kind, "level": level, "why": why}),)
+        case ((Status.TRIGGERED | Status.ACKNOWLEDGED | Status.MITIGATED), Observed(seen)):
+            return _observe(incident, seen, now)
+        case ((Status.TRIGGERED | Status.ACKNOWLEDGED | Status.MITIGATED), Due(at)):
+            return _due(incident, at, now)
+        case ((Status.TRIGGERED | Status.ACKNOWLEDGED), Acknowledged(by)):
+            return _acknowledge(incident, by, now)
+        case Status.MITIGATED, Acknowledged(by):
+            ack = incident.ack or Ack(by, now, incident.seen.machines)
+            return replace(incident, ack=ack), (Note("acknowledged", {"by": by, "holds": False}),)
+        case ((Status.TRIGGERED | Status.ACKNOWLEDGED | Status.MITIGATED), Unreachable()):
+            return _go_up(incident, event, now)
+        case ((Status.TRIGGERED | Status.ACKNOWLEDGED | Status.MITIGATED), Resolved(by)):
+            return _resolve_by_hand(incident, by, now)
+        case status, _:
+            raise IllegalTransition(f"An incident that is {status} cannot take {type(event).__name__}.")
+
+
+def _observe(incident: Incident, seen: Seen, now: datetime) -> Outcome:
+    before, incident = incident, replace(incident, seen=seen)
+    notes: list[Effect] = []
+    if incident.status is Status.MITIGATED:
+        if seen.holding:
+            back = Status.ACKNOWLEDGED if incident.ack and incident.void is None else Status.TRIGGERED
+            incident = replace(incident, status=back, mitigated_at=None)
+            notes.append(Note("again", dict(seen.facts)))
+        elif seen.recovered:
+            return _resolve(incident, now)
+    elif not seen.holding:
+        incident = replace(incident, status=Status.MITIGATED, mitigated_at=now)
+        notes.append(Note("mitigated", {"elapsed_s": seen.elapsed.total_seconds()}))
+        if seen.recovered:
+            incident, effects = _resolve(incident, now)
+            return incident, (*notes, *effects)
+    void = _voids(before, seen, now)
+    if void and incident.ack and incident.void is None:
+        status = Status.TRIGGERED if incident.status is Status.ACKNOWLEDGED else incident.status
+        incident = replace(incident, void=void, status=status)
+        notes.append(Note("ack_void", {"why": void, "by": incident.ack.by if incident.ack else ""}))
+    return _then(incident, tuple(notes), now)
+
+
+def _voids(before: Incident, seen: Seen, now: datetime) -> str | None:
+    """What voids an acknowledgement: something that begins, which it did not know of (rule 7)."""
+    for kind in due_kinds(before.policy, seen):
+        if _wants(before, kind, now):
+            return kind.value
+    if seen.source_down and not before.seen.source_down:
+        return Kind.BLIND.value
+    if before.ack and set(seen.joined) - set(before.ack.machines):
+        return "machine"
+    return None
+
+
+def _due(incident: Incident, at: datetime, now: datetime) -> Outcome:
+    if incident.due_at != at or at > now:
+        return incident, ()  # stale: acknowledged, resolved or armed anew meanwhile
+    seen = incident.seen
+    if seen.watched_at is not None and now - seen.watched_at <= seen.patience:
+        return _then(incident, (), now)  # the watch is alive, so samples decide
+    if not seen.holding or seen.since is None:
+        return _then(incident, (), now)
+    gone = timedelta(0) if seen.dipping else now - seen.at
+    return _then(replace(incident, seen=replace(seen, at=now, elapsed=seen.elapsed + gone)), (), now)
+
+
+def _acknowledge(incident: Incident, by: str, now: datetime) -> Outcome:
+    first = incident.ack is None
+    hold = now + incident.policy.ack_holds if first else incident.hold_until
+    ack = incident.ack or Ack(by, now, incident.seen.machines)
+    incident = replace(incident, status=Status.ACKNOWLEDGED, ack=ack, hold_until=hold)
+    note = Note("acknowledged", {"by": by, "holds": incident.holds(now), "until": _iso(hold)})
+    return _then(incident, (note,), now)
+
+
+def _resolve_by_hand(incident: Incident, by: str, now: datetime) -> Outcome:
+    if incident.seen.holding:
+        raise StillBreached
+    incident, effects = _resolve(incident, now)
+    return incident, (Note("resolved_by_hand", {"by": by}), *effects)
+
+
+def _resolve(incident: Incident, now: datetime) -> Outcome:
+    incident = replace(
+        incident,
+        status=Status.RESOLVED,
+        mitigated_at=incident.mitigated_at or now,
+        resolved_at=now,
+        due_at=None,
+    )
+    told = bool(incident.told)
+    incident, tell = _tell(incident, Kind.RESOLVED, 0, (), now)
+    note = Note("resolved", {"elapsed_s": incident.seen.elapsed.total_seconds()})
+    return incident, (note, tell) if told else (note,)
+
+
+def _reopen(incident: Incident, seen: Seen, now: datetime) -> Outcome:
+    """A breach within ``rejoin`` of the last joins its incident; it is told anew once it has held for ``settle``."""
+    if not seen.holding or seen.since is None:
+        return incident, ()
+    if now - seen.since < incident.policy.settle and not due_kinds(incident.policy, seen):
+        return incident, ()
+    incident = replace(
+        incident, status=Status.TRIGGERED, seen=seen, occurrence=incident.occurrence + 1, reopened_at=now,
+        mitigated_at=None, resolved_at=None, ack=None, hold_until=None, void=None,
+    )  # fmt: skip
+    return _then(incident, (Note("reopened", dict(seen.facts)),), now)
+
+
+def _then(incident: Incident, effects: tuple[Effect, ...], now: datetime) -> Outcome:
+    """Tell whatever is due by now, and arm the timer for what comes next."""
+    more: list[Effect] = []
+    for kind in due_kinds(incident.policy, incident.seen):
+        if _wants(incident, kind, now):
+            incident, tell = _tell(incident, kind, 0, _at_once(incident.policy, kind), now)
+            more.append(tell)
+    if incident.seen.high:
+        incident = replace(incident, high_at=now)
+    if incident.seen.holding and not incident.holds(now):
+        for level, tier in enumerate(incident.policy.tiers, start=1):
+            if incident.seen.elapsed >= tier.after and not incident.has_told(Kind.TIER, level):
+                incident, tell = _tell(incident, Kind.TIER, level, tier.notify, now)
+                more.append(tell)
+    return replace(incident, due_at=_next_due(incident, now)), (*effects, *more)
+
+
+def _wants(incident: Incident, kind: Kind, now: datetime) -> bool:
+    """Whether a kind that calls at once begins: told once, the ceiling again only after an hour below (rule 6)."""
+    if not incident.has_told(kind):
+        return True
+    ceiling = incident.policy.ceiling
+    if kind is not Kind.CEILING or ceiling is None or incident.high_at is None:
+        return False
+    return now - incident.high_at >= ceiling.again_after
+
+
+def _next_due(incident: Incident, now: datetime) -> datetime | None:
+    """When to look again even if the watch says nothing: the next tier's time, or the end of the hold."""
+    seen = incident.seen
+    if not incident.open or not seen.holding:
+        return None
+    waits = [
+        tier.after - seen.elapsed
+        for level, tier in enumerate(incident.policy.tiers, start=1)
+        if not incident.has_told(Kind.TIER, level)
+    ]
+    if not waits:
+        return None
+    at = seen.at + max(min(waits), timedelta(0)) + seen.patience
+    if incident.hold_until is not None and incident.holds(now):
+        at = max(at, incident.hold_until)
+    return max(at, now + seen.patience) if seen.patience else at
+
+
+def _go_up(incident: Incident, event: Unreachable, now: datetime) -> Outcome:
+    """A tier that cannot be reached goes up to the next at once, and says why (rule 8)."""
+    note = Note("unreachable", {"kind": event.kind, "level": event.level, "why": event.why})
+    if event.occurrence != _times(incident, event.kind, event.level):
+        return incident, (note,)
+    level = event.level + 1
+    if level > len(incident.policy.tiers):
+        return incident, (note, Note("exhausted", {"kind": event.kind}))
+    if incident.has_told(event.kind, level):
+        return incident, (note,)
+    targets = incident.policy.tiers[level - 1].notify
+    if event.level == 0 and targets == _at_once(incident.policy, event.kind):
+        return _go_up(incident, replace(event, level=level), now)
+    incident, tell = _tell(incident, event.kind, level, targets, now, {"unreachable": event.why})
+    return replace(incident, due_at=_next_due(incident, now)), (note, tell)
+
+
+def _tell(
+    incident: Incident,
+    kind: Kind,
+    level: int,
+    targets: tuple[str, ...],
+    now: datetime,
+    facts: Facts | None = None,
+) -> tuple[Incident, Notify]:
+    seen, ack = incident.seen, incident.ack
+    told = Told(kind, level, incident.occurrence, now, seen.elapsed)
+    said: dict[str, str | float | int | bool | None] = {
+        **seen.facts,
+        "elapsed_s": seen.elapsed.total_seconds(),
+        "since": _iso(seen.since),
+        "blind_since": _iso(seen.blind_since),
+        "ack_by": ack.by if ack else None,
+        "ack_at": _iso(ack.at) if ack else None,
+        "ack_void": incident.void,
+        **(facts or {}),
+    }
+    incident = replace(incident, told=(*incident.told, told))
+    return incident, Notify(kind, level, _times(incident, kind, level), targets, said)
+
+
+def _times(incident: Incident, kind: Kind, level: int) -> int:
+    """How often this has been told, which numbers the notifications and so their Message-IDs."""
+    return sum(told.kind is kind and told.level == level for told in incident.told)
+
+
+def _at_once(policy: Policy, kind: Kind) -> tuple[str, ...]:
+    match kind:
+        case Kind.CEILING:
+            return policy.ceiling.notify if policy.ceiling else ()
+        case Kind.RUNWAY:
+            return policy.runway.notify if policy.runway else ()
+        case Kind.THROTTLED:
+            return policy.throttled
+        case _:
+            return policy.blind
+
+
+def _runs_low(policy: Policy, seen: Seen) -> bool:
+    return policy.runway is not None and seen.runway is not None and seen.runway < policy.runway.full_burn_under
+
+
+def _iso(at: datetime | None) -> str | None:
+    return at.isoformat() if at else None

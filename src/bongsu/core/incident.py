@@ -1,0 +1,135 @@
+"""An incident: the unit that people answer, one per (service, policy) at a time."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from enum import StrEnum
+
+from bongsu.core.policy import Policy
+
+
+class Status(StrEnum):
+    """Where an incident stands."""
+
+    TRIGGERED = "triggered"
+    ACKNOWLEDGED = "acknowledged"
+    MITIGATED = "mitigated"
+    """Every machine has been under the limit for ``settle``."""
+    RESOLVED = "resolved"
+    """Also not throttled, with enough full-burn runway."""
+    REVIEWED = "reviewed"
+
+
+class Kind(StrEnum):
+    """What a notification says."""
+
+    TIER = "tier"
+    CEILING = "ceiling"
+    RUNWAY = "runway"
+    THROTTLED = "throttled"
+    BLIND = "blind"
+    RESOLVED = "resolved"
+    OVER = "over"
+    """A breach began and ended while nobody was watching."""
+
+
+Facts = Mapping[str, str | float | int | bool | None]
+"""What a person is told, as plain values; words are made of them per locale."""
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """What is known of a service at one moment: the breach clock and the machines, summed up for a decision.
+
+    ``elapsed``: time over the limit. ``watched_at``: when the metrics store last answered; None for incidents that
+    only alerts speak for, whose time passes by the clock on the wall. ``machines`` are in breach; ``joined`` are those
+    that have been in breach for ``settle``.
+    """
+
+    at: datetime
+    holding: bool
+    elapsed: timedelta
+    since: datetime | None
+    dipping: bool = False
+    watched_at: datetime | None = None
+    patience: timedelta = timedelta(0)
+    machines: tuple[str, ...] = ()
+    joined: tuple[str, ...] = ()
+    blind_since: datetime | None = None
+    source_down: bool = False
+    high: bool = False
+    throttled: bool = False
+    runway: timedelta | None = None
+    recovered: bool = True
+    facts: Facts = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """A notification that was decided on. ``level``: the tier's number from 1, 0 for the kinds that call at once."""
+
+    kind: Kind
+    level: int
+    occurrence: int
+    at: datetime
+    elapsed: timedelta
+
+
+@dataclass(frozen=True, slots=True)
+class Ack:
+    """Who took the incident, when, and which machines were in breach then."""
+
+    by: str
+    at: datetime
+    machines: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Incident:
+    """An incident. ``due_at`` is its durable timer: saved with the row, None when nothing is awaited.
+
+    ``hold_until``: until when acknowledging holds the next tiers back; counted once, from the first
+    acknowledgement. ``void``: why the hold no longer counts. ``occurrence`` grows when a resolved incident reopens.
+    """
+
+    id: str
+    service: str
+    policy: Policy
+    opened_at: datetime
+    seen: Seen
+    status: Status = Status.TRIGGERED
+    told: tuple[Told, ...] = ()
+    ack: Ack | None = None
+    hold_until: datetime | None = None
+    void: str | None = None
+    occurrence: int = 1
+    high_at: datetime | None = None
+    reopened_at: datetime | None = None
+    mitigated_at: datetime | None = None
+    resolved_at: datetime | None = None
+    due_at: datetime | None = None
+    version: int = 0
+
+    @property
+    def open(self) -> bool:
+        """Whether it still needs somebody."""
+        return self.status in (Status.TRIGGERED, Status.ACKNOWLEDGED, Status.MITIGATED)
+
+    def has_told(self, kind: Kind, level: int = 0) -> bool:
+        """Whether this was told in the present occurrence."""
+        return any(t.kind is kind and t.level == level and t.occurrence == self.occurrence for t in self.told)
+
+    def holds(self, now: datetime) -> bool:
+        """Whether the acknowledgement still holds the next tiers back (rule 7)."""
+        return self.void is None and self.hold_until is not None and now < self.hold_until
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A line of an incident's timeline: a code, and the facts to make words of."""
+
+    at: datetime
+    what: str
+    facts: Facts = field(default_factory=dict)

@@ -1,0 +1,59 @@
+"""An escalation policy: what counts as a breach, and who is told after how long."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import timedelta
+
+
+@dataclass(frozen=True, slots=True)
+class Tier:
+    """Whom to tell once a breach has lasted ``after``; targets are ``on-call:x``, ``team:x`` or ``person:x``."""
+
+    after: timedelta
+    notify: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Ceiling:
+    """The level (0..1) that calls at once when ``samples`` samples in a row reach it."""
+
+    notify: tuple[str, ...]
+    at: float = 0.95
+    samples: int = 2
+    again_after: timedelta = timedelta(hours=1)
+
+
+@dataclass(frozen=True, slots=True)
+class Runway:
+    """Calls when the credits would last less than ``full_burn_under`` at 100 % CPU."""
+
+    notify: tuple[str, ...]
+    full_burn_under: timedelta = timedelta(minutes=30)
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """A policy as it stood when an incident began; incidents keep this snapshot.
+
+    ``over`` is the level that a breach exceeds; None means the machine's own baseline.
+    ``resolve_full_burn`` is the full-burn runway that every machine must have again before an incident resolves.
+    """
+
+    name: str
+    tiers: tuple[Tier, ...]
+    signal: str = "cpu"
+    over: float | None = None
+    settle: timedelta = timedelta(minutes=2)
+    rejoin: timedelta = timedelta(minutes=30)
+    ack_holds: timedelta = timedelta(minutes=15)
+    ceiling: Ceiling | None = None
+    runway: Runway | None = None
+    throttled: tuple[str, ...] = ()
+    blind: tuple[str, ...] = ()
+    resolve_full_burn: timedelta = timedelta(minutes=10)
+    flat_line: bool = True
+
+    def ladder(self, first: tuple[str, ...]) -> tuple[tuple[str, ...], ...]:
+        """Whom to try, one level after the other, when ``first`` cannot be reached: then every other tier."""
+        return (first, *(tier.notify for tier in self.tiers if tier.notify != first))

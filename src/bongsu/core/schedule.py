@@ -1,0 +1,87 @@
+"""People, teams and rotations: whom a target means at a given time."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+
+@dataclass(frozen=True, slots=True)
+class Person:
+    """Somebody who can be told; without an address nobody can."""
+
+    id: str
+    name: str
+    locale: str = "en"
+    addresses: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Team:
+    """A department. With an address of its own it is told there, otherwise each member is."""
+
+    id: str
+    name: str
+    members: tuple[str, ...] = ()
+    locale: str = "en"
+    addresses: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Rotation:
+    """People who take turns, each for ``every``, the first one from ``start``."""
+
+    people: tuple[str, ...]
+    every: timedelta
+    start: datetime
+
+    def on_call(self, now: datetime) -> str | None:
+        """Who has the turn; None before the first one or with nobody in it."""
+        if not self.people or now < self.start:
+            return None
+        return self.people[int((now - self.start) / self.every) % len(self.people)]
+
+
+@dataclass(frozen=True, slots=True)
+class Recipient:
+    """One address to write to. ``id`` is ``person:x`` or ``team:x``."""
+
+    id: str
+    name: str
+    address: str
+    locale: str
+
+
+@dataclass(frozen=True, slots=True)
+class Directory:
+    """Everybody there is."""
+
+    people: Mapping[str, Person] = field(default_factory=dict)
+    teams: Mapping[str, Team] = field(default_factory=dict)
+    schedules: Mapping[str, Rotation] = field(default_factory=dict)
+
+    def on_call(self, schedule: str, now: datetime) -> Person | None:
+        """The person on call in a schedule."""
+        rotation = self.schedules.get(schedule)
+        name = rotation.on_call(now) if rotation else None
+        return self.people.get(name) if name else None
+
+    def resolve(self, target: str, now: datetime) -> tuple[Recipient, ...]:
+        """The addresses that ``on-call:x``, ``team:x`` or ``person:x`` means at ``now``; empty if it reaches nobody."""
+        kind, _, name = target.partition(":")
+        if kind == "on-call":
+            person = self.on_call(name, now)
+            return _person(person) if person else ()
+        if kind == "person":
+            return _person(self.people[name]) if name in self.people else ()
+        team = self.teams.get(name)
+        if team is None:
+            return ()
+        if team.addresses:
+            return tuple(Recipient(f"team:{team.id}", team.name, each, team.locale) for each in team.addresses)
+        return tuple(r for member in team.members if member in self.people for r in _person(self.people[member]))
+
+
+def _person(person: Person) -> tuple[Recipient, ...]:
+    return tuple(Recipient(f"person:{person.id}", person.name, each, person.locale) for each in person.addresses)

@@ -1,0 +1,102 @@
+"""The only writer of incidents: load, step, save with a version check, outbox and timeline, in one transaction."""
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import replace
+from datetime import datetime
+
+from bongsu.core.delivery import message_id
+from bongsu.core.escalation import Event, Note, Notify, Outcome, Unreachable, step
+from bongsu.core.incident import Entry, Incident, Kind
+from bongsu.core.schedule import Recipient
+from bongsu.engine.context import Context
+from bongsu.store import incidents, outbox, timeline
+from bongsu.store.database import Transaction
+
+
+def apply(tx: Transaction, context: Context, incident_id: str, event: Event, now: datetime) -> Incident:
+    """Put an event to an incident. Raises NotFound, IllegalTransition, StillBreached or Stale; then nothing changes."""
+    incident = incidents.load(tx, incident_id)
+    return _settle(tx, context, step(incident, event, now), now, before=incident)
+
+
+def start(tx: Transaction, context: Context, outcome: Outcome, now: datetime) -> Incident:
+    """Keep a new incident and what its beginning asks for."""
+    return _settle(tx, context, outcome, now, before=None)
+
+
+def _settle(tx: Transaction, context: Context, outcome: Outcome, now: datetime, before: Incident | None) -> Incident:
+    incident, effects = outcome
+    entries: list[Entry] = []
+    letters: list[tuple[Notify, Recipient]] = []
+    waiting = deque(effects)
+    while waiting:
+        effect = waiting.popleft()
+        if isinstance(effect, Note):
+            entries.append(Entry(now, effect.what, effect.facts))
+            continue
+        to = _recipients(tx, context, incident.id, effect, now)
+        if not to and effect.kind is not Kind.RESOLVED:
+            why = f"nobody: {', '.join(effect.targets) or 'no target'}"
+            nobody = Unreachable(effect.kind, effect.level, effect.occurrence, why)
+            incident, more = step(incident, nobody, now)
+            waiting.extend(more)
+            continue
+        entries.append(Entry(now, "told", _told_facts(effect, to)))
+        letters += [(effect, recipient) for recipient in to]
+    if before is None:
+        incident = replace(incident, version=1)
+        incidents.add(tx, incident)
+    elif incident != before or entries:
+        incident = replace(incident, version=before.version + 1)
+        incidents.save(tx, incident, read=before.version)
+    for effect, recipient in letters:
+        outbox.put(tx, _message(context, incident, effect, recipient, now))
+    timeline.append(tx, incident.id, entries)
+    if letters:
+        context.mail_due.set()
+    return incident
+
+
+def _recipients(
+    tx: Transaction, context: Context, incident_id: str, effect: Notify, now: datetime
+) -> tuple[Recipient, ...]:
+    if effect.kind is Kind.RESOLVED:
+        return outbox.told(tx, incident_id)
+    found = [each for target in effect.targets for each in context.directory.resolve(target, now)]
+    return tuple({each.address: each for each in found}.values())
+
+
+def _told_facts(effect: Notify, to: tuple[Recipient, ...]) -> dict[str, str | float | int | bool | None]:
+    return {
+        "kind": effect.kind,
+        "level": effect.level,
+        "to": ", ".join(recipient.name for recipient in to),
+        "elapsed_s": effect.facts.get("elapsed_s"),
+        "unreachable": effect.facts.get("unreachable"),
+    }
+
+
+def _message(
+    context: Context, incident: Incident, effect: Notify, recipient: Recipient, now: datetime
+) -> outbox.Message:
+    wall = context.wall.now()
+    return outbox.Message(
+        id=0,
+        message_id=message_id(
+            incident.id, effect.kind, effect.level, effect.occurrence, recipient.id, recipient.address, context.host
+        ),
+        incident_id=incident.id,
+        kind=effect.kind,
+        level=effect.level,
+        occurrence=effect.occurrence,
+        recipient=recipient,
+        facts={**effect.facts, "service": incident.service, "policy": incident.policy.name},
+        decided_at=now,
+        written_at=wall,
+        due_at=wall,
+        state="pending",
+        attempts=0,
+        fence=0,
+    )

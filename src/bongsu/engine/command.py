@@ -1,0 +1,83 @@
+"""What people ask for: acknowledge, resolve, scale out."""
+
+from __future__ import annotations
+
+from bongsu.core import escalation
+from bongsu.core.errors import InvalidInput
+from bongsu.core.incident import Entry, Incident
+from bongsu.core.scaling import ScaleOut
+from bongsu.core.scaling import scale_out as plan_scale_out
+from bongsu.engine.apply import apply
+from bongsu.engine.context import Context
+from bongsu.store import actions, breaches, incidents, timeline
+from bongsu.store.database import Transaction
+
+
+def acknowledge(context: Context, incident_id: str, by: str) -> Incident:
+    """Take an incident. Raises NotFound or IllegalTransition."""
+    return _put(context, incident_id, escalation.Acknowledged(by))
+
+
+def resolve(context: Context, incident_id: str, by: str) -> Incident:
+    """Declare an incident over. Raises StillBreached while the breach holds."""
+    return _put(context, incident_id, escalation.Resolved(by))
+
+
+def due(context: Context) -> int:
+    """Wake every incident whose timer has passed; the number woken."""
+    now = context.clock.now()
+    waiting = context.db.read(lambda tx: incidents.due(tx, now))
+    for incident in waiting:
+        assert incident.due_at is not None
+        _put(context, incident.id, escalation.Due(incident.due_at))
+    return len(waiting)
+
+
+def scale_out_plan(context: Context, incident_id: str) -> ScaleOut | None:
+    """How many machines scaling out would add now; None when nothing is set up to start machines."""
+    incident = context.db.read(lambda tx: incidents.load(tx, incident_id))
+    return context.db.read(lambda tx: _plan(tx, context, incident))
+
+
+def scale_out(context: Context, incident_id: str, by: str) -> tuple[str, ...]:
+    """Ask for the machines that the plan names; their names. Asking again while they start adds none.
+
+    Raises NotFound, and InvalidInput when the service has nobody who starts machines.
+    """
+    names = context.db.write(lambda tx: _scale_out(tx, context, incident_id, by))
+    context.work_due.set()
+    return names
+
+
+def _put(context: Context, incident_id: str, event: escalation.Event) -> Incident:
+    return context.db.write(lambda tx: apply(tx, context, incident_id, event, context.clock.now()))
+
+
+def _plan(tx: Transaction, context: Context, incident: Incident) -> ScaleOut | None:
+    service = context.services.get(incident.service)
+    if service is None or service.name not in context.machines:
+        return None
+    clock = breaches.load(tx, service.name, service.policy.name)
+    coming = [a for a in actions.of_service(tx, service.name) if a.kind == "add" and a.state == "requested"]
+    used = [machine.cpu for machine in clock.machines.values()] + [0.0] * len(coming)
+    return plan_scale_out(used, service.machine.baseline, service.most_machines)
+
+
+def _scale_out(tx: Transaction, context: Context, incident_id: str, by: str) -> tuple[str, ...]:
+    incident = incidents.load(tx, incident_id)
+    plan = _plan(tx, context, incident)
+    if plan is None:
+        raise InvalidInput([f"service.{incident.service}: nobody starts machines; set machines = {{ kind = ... }}"])
+    now = context.clock.now()
+    names = _free_names(tx, context, incident.service, plan.count)
+    actions.request(tx, incident_id, incident.service, "add", names, by, now)
+    asked = Entry(now, "scale_out_requested", {"by": by, "count": plan.count, "machines": ", ".join(names)})
+    timeline.append(tx, incident_id, [asked])
+    return names
+
+
+def _free_names(tx: Transaction, context: Context, service: str, count: int) -> tuple[str, ...]:
+    clock = breaches.load(tx, service, context.services[service].policy.name)
+    taken = set(clock.machines) | {action.machine for action in actions.of_service(tx, service)}
+    names = (f"machine-{number}" for number in range(1, len(taken) + count + 1))
+    return tuple(name for name in names if name not in taken)[:count]

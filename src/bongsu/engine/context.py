@@ -1,0 +1,56 @@
+"""What every verb of the engine needs at hand, put together once by ``bootstrap``."""
+
+from __future__ import annotations
+
+import secrets
+import threading
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from pathlib import Path
+
+from bongsu.core.schedule import Directory
+from bongsu.core.service import Service
+from bongsu.core.timescale import Timescale
+from bongsu.ports import AccessLog, Balancer, Clock, Machines, Metrics, Notifier
+from bongsu.store.database import Database
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """``clock`` tells service time, ``wall`` the wall's; they are the same unless this is a lab.
+
+    ``balancers``, ``machines`` and ``logs`` are by service, for the services that have one. ``mail_due`` is set when
+    a message was written, so that delivery need not wait for its next look; ``work_due`` likewise for actions.
+    """
+
+    db: Database
+    clock: Clock
+    wall: Clock
+    services: Mapping[str, Service]
+    directory: Directory
+    metrics: Metrics
+    notifier: Notifier
+    link_key: bytes
+    api_token: str
+    balancers: Mapping[str, Balancer] = field(default_factory=dict)
+    machines: Mapping[str, Machines] = field(default_factory=dict)
+    logs: Mapping[str, AccessLog] = field(default_factory=dict)
+    timescale: Timescale = field(default_factory=Timescale)
+    public_url: str = "http://127.0.0.1:8080"
+    link_expires: timedelta = timedelta(hours=24)
+    sender: str = "bongsu@localhost"
+    host: str = "localhost"
+    watch_every: timedelta = timedelta(seconds=5)
+    secrets_dir: Path = Path("var/bongsu/secrets")
+    mail_due: threading.Event = field(default_factory=threading.Event)
+    work_due: threading.Event = field(default_factory=threading.Event)
+
+    def page_of(self, incident_id: str) -> str:
+        """The address of an incident's page."""
+        return f"{self.public_url}/incidents/{incident_id}"
+
+
+def new_id(now: datetime) -> str:
+    """A fresh incident id that sorts by time: ``20260105-0912-k3f9``."""
+    return f"{now:%Y%m%d-%H%M}-{secrets.token_hex(2)}"

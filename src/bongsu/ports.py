@@ -1,0 +1,144 @@
+"""What Bongsu asks of the outside, in core values. Adapters fit by shape; there is nothing to inherit."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import Protocol
+
+from bongsu.core.diagnosis import Rise
+from bongsu.core.errors import BongsuError
+from bongsu.core.impact import Impact
+
+Samples = tuple[tuple[datetime, float], ...]
+"""Samples of one series in the order of time (service time)."""
+
+
+class Reason(StrEnum):
+    """Why a delivery failed, as a metric label."""
+
+    UNREACHABLE = "unreachable"
+    TIMEOUT = "timeout"
+    REFUSED = "refused"
+    BUSY = "busy"
+    AUTH = "auth"
+    TLS = "tls"
+
+
+class Retryable(BongsuError):
+    """It failed and may work later."""
+
+    def __init__(self, reason: Reason, answer: str) -> None:
+        super().__init__(answer)
+        self.reason = reason
+        self.answer = answer
+
+
+class Rejected(BongsuError):
+    """It failed for good."""
+
+    def __init__(self, reason: Reason, answer: str) -> None:
+        super().__init__(answer)
+        self.reason = reason
+        self.answer = answer
+
+
+class Unavailable(BongsuError):
+    """An outside system does not answer."""
+
+
+@dataclass(frozen=True, slots=True)
+class Letter:
+    """A message ready to go to one address; ``body`` is the whole message as bytes (RFC 5322)."""
+
+    to: str
+    body: bytes
+
+
+class Clock(Protocol):
+    """Where time comes from."""
+
+    def now(self) -> datetime:
+        """The time, aware, UTC."""
+        ...
+
+
+class Metrics(Protocol):
+    """A server of the Prometheus HTTP API. Raises Unavailable."""
+
+    def samples(self, expression: str, since: datetime, until: datetime) -> Mapping[str, Samples]:
+        """The raw samples of a selector by their ``instance`` label, with the store's own timestamps."""
+        ...
+
+    def values(self, expression: str, since: datetime, until: datetime, step: timedelta) -> Mapping[str, Samples]:
+        """An expression evaluated every ``step``, by ``instance`` (or "" without one)."""
+        ...
+
+    def skew(self) -> timedelta:
+        """How far the store's clock is ahead of ours, in wall time."""
+        ...
+
+
+class Notifier(Protocol):
+    """A way to reach somebody."""
+
+    def send(self, letter: Letter) -> str:
+        """Hand it over and return the other side's answer. Raises Retryable or Rejected."""
+        ...
+
+
+class Balancer(Protocol):
+    """A load balancer with named machines. Raises Unavailable."""
+
+    def members(self) -> frozenset[str]:
+        """The machines it sends traffic to or checks, without those being drained."""
+        ...
+
+    def add(self, name: str, address: str) -> None:
+        """Give a machine traffic, one that is being drained too."""
+        ...
+
+    def drain(self, name: str) -> None:
+        """Give a machine no new traffic; what it is doing it may finish."""
+        ...
+
+    def remove(self, name: str) -> None:
+        """Take a drained machine out once it is idle; nothing happens when it is gone. Raises Unavailable if busy."""
+        ...
+
+
+class Machines(Protocol):
+    """Whoever starts and stops machines. Raises Unavailable."""
+
+    def start(self, name: str) -> None:
+        """Ask for a machine by name; asking twice gives one machine."""
+        ...
+
+    def answers(self, name: str) -> str | None:
+        """The machine's address once its service really answers, else None."""
+        ...
+
+    def stop(self, name: str) -> None:
+        """Stop and remove a machine; nothing happens when it is gone."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Traffic:
+    """What the access log says of a window: who was hurt, what rose, and how the figures were made."""
+
+    impact: Impact
+    routes: tuple[Rise, ...]
+    machines: tuple[Rise, ...]
+    query: str
+    source: str
+
+
+class AccessLog(Protocol):
+    """The log of every request that reached the edge. Raises Unavailable."""
+
+    def traffic(self, calm: tuple[datetime, datetime], window: tuple[datetime, datetime]) -> Traffic:
+        """Impact in ``window``, and what rose against ``calm``."""
+        ...

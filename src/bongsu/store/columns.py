@@ -1,0 +1,38 @@
+"""Column types that are the same on SQLite and PostgreSQL."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import Any, TypeVar
+
+import msgspec
+from sqlalchemy import BigInteger, Dialect
+from sqlalchemy.types import TypeDecorator
+
+T = TypeVar("T")
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+class Instant(TypeDecorator[datetime]):
+    """An aware time as whole microseconds since 1970, so that both databases compare it alike."""
+
+    impl = BigInteger
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> int | None:  # noqa: ARG002 - the signature is SQLAlchemy's
+        """To microseconds."""
+        return None if value is None else (value - _EPOCH) // timedelta(microseconds=1)
+
+    def process_result_value(self, value: Any | None, dialect: Dialect) -> datetime | None:  # noqa: ARG002
+        """From microseconds, in UTC."""
+        return None if value is None else _EPOCH + timedelta(microseconds=value)
+
+
+def pack(value: Any) -> str:
+    """A core value as JSON text."""
+    return msgspec.json.encode(value).decode()
+
+
+def unpack(text: str, kind: type[T]) -> T:
+    """A core value from JSON text."""
+    return msgspec.json.decode(text, type=kind)

@@ -1,0 +1,146 @@
+"""Opening the database, and the two ways to use it: ``read`` and ``write``.
+
+On SQLite every write goes through one thread that puts all that waits into one ``BEGIN IMMEDIATE`` transaction, a
+savepoint per job, and answers after COMMIT: one sync pays for many, and nobody meets "database is locked". On
+PostgreSQL a write runs on the caller's own connection. A job does no other I/O.
+"""
+
+from __future__ import annotations
+
+import queue
+import threading
+from collections.abc import Callable
+from concurrent.futures import Future
+from pathlib import Path
+from typing import Any, TypeVar
+
+from sqlalchemy import Connection, create_engine, event, make_url, text
+from sqlalchemy.engine import Engine
+from sqlalchemy.pool import QueuePool
+
+T = TypeVar("T")
+Transaction = Connection
+"""What a job gets; the rooms above name it without importing SQLAlchemy."""
+Job = tuple[Callable[[Connection], Any], "Future[Any]"]
+_GROUP = 256
+"""Jobs in one transaction at the most, so that an early one is not kept waiting for a flood."""
+
+
+class Database:
+    """An open database."""
+
+    def __init__(self, url: str) -> None:
+        """Open ``sqlite:///file`` (its folder is made) or ``postgresql+psycopg://...``; call ``close`` at the end."""
+        self.url = make_url(url)
+        self.is_sqlite = self.url.get_backend_name() == "sqlite"
+        if self.is_sqlite and self.url.database:
+            Path(self.url.database).parent.mkdir(parents=True, exist_ok=True)
+        self.engine = _engine(url, self.is_sqlite)
+        self._jobs: queue.SimpleQueue[Job | None] = queue.SimpleQueue()
+        self._writer: threading.Thread | None = None
+        if self.is_sqlite:
+            self._writer = threading.Thread(target=self._write_all, name="writer", daemon=True)
+            self._writer.start()
+
+    def read(self, job: Callable[[Connection], T]) -> T:
+        """Run a job that only reads; fetch everything inside it."""
+        with self.engine.connect() as connection:
+            return job(connection)
+
+    def write(self, job: Callable[[Connection], T]) -> T:
+        """Run a job in a transaction and return its value once it is on disk; its exception is raised here."""
+        if self._writer is None:
+            with self.engine.begin() as connection:
+                return job(connection)
+        return self.submit(job).result()
+
+    def submit(self, job: Callable[[Connection], T]) -> Future[T]:
+        """Queue a write; the future is done after COMMIT."""
+        done: Future[T] = Future()
+        if self._writer is None:
+            try:
+                done.set_result(self.write(job))
+            except Exception as error:
+                done.set_exception(error)
+        else:
+            self._jobs.put((job, done))
+        return done
+
+    def close(self) -> None:
+        """Finish what is queued and close every connection."""
+        if self._writer is not None:
+            self._jobs.put(None)
+            self._writer.join()
+        self.engine.dispose()
+
+    def _write_all(self) -> None:
+        with self.engine.connect() as connection:
+            connection.info["writer"] = True
+            going = True
+            while going:
+                group: list[Job] = []
+                first = self._jobs.get()
+                while first is not None and len(group) < _GROUP:
+                    group.append(first)
+                    try:
+                        first = self._jobs.get_nowait()
+                    except queue.Empty:
+                        break
+                else:
+                    if first is None:
+                        going = False
+                    else:
+                        group.append(first)
+                if group:
+                    _commit_group(connection, group)
+
+
+def _commit_group(connection: Connection, group: list[Job]) -> None:
+    answers: list[tuple[Future[Any], Any, BaseException | None]] = []
+    try:
+        with connection.begin():
+            for job, done in group:
+                try:
+                    with connection.begin_nested():
+                        value = job(connection)
+                    answers.append((done, value, None))
+                except Exception as error:
+                    answers.append((done, None, error))
+    except Exception as error:
+        for _, done in group:
+            done.set_exception(error)
+        return
+    for done, value, failed in answers:
+        if failed is None:
+            done.set_result(value)
+        else:
+            done.set_exception(failed)
+
+
+def _engine(url: str, is_sqlite: bool) -> Engine:
+    if not is_sqlite:
+        return create_engine(url, pool_size=8, max_overflow=8, pool_pre_ping=True)
+    engine = create_engine(url, poolclass=QueuePool, pool_size=8, max_overflow=24)
+
+    @event.listens_for(engine, "connect")
+    def _set_up(raw: Any, _record: Any) -> None:
+        raw.isolation_level = None  # the driver begins nothing by itself; _begin does
+        cursor = raw.cursor()
+        for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", "busy_timeout=10000"):
+            cursor.execute(f"PRAGMA {pragma}")
+        cursor.close()
+
+    @event.listens_for(engine, "begin")
+    def _begin(connection: Connection) -> None:
+        connection.exec_driver_sql("BEGIN IMMEDIATE" if connection.info.get("writer") else "BEGIN")
+
+    return engine
+
+
+def database_clock(tx: Connection) -> int:
+    """The database's own time in microseconds since 1970; for leases alone (rule 14)."""
+    if tx.dialect.name == "sqlite":
+        query = "SELECT CAST((julianday('now') - 2440587.5) * 86400000000 AS INTEGER)"
+    else:
+        query = "SELECT CAST(extract(epoch FROM clock_timestamp()) * 1000000 AS BIGINT)"
+    return int(tx.execute(text(query)).scalar_one())

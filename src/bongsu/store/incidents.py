@@ -1,0 +1,76 @@
+"""Incidents: load, save with a version check, search."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from sqlalchemy import Connection, insert, select, update
+
+from bongsu.core.errors import NotFound, Stale
+from bongsu.core.incident import Incident
+from bongsu.store.columns import pack, unpack
+from bongsu.store.schema import incidents
+
+
+def load(tx: Connection, incident_id: str) -> Incident:
+    """The incident, its row locked on PostgreSQL. Raises NotFound."""
+    query = select(incidents.c.body, incidents.c.version).where(incidents.c.id == incident_id)
+    row = tx.execute(query.with_for_update()).one_or_none()
+    if row is None:
+        raise NotFound(f"There is no incident {incident_id!r}.")
+    return unpack(row.body, Incident)
+
+
+def latest(tx: Connection, service: str, policy: str) -> Incident | None:
+    """The newest incident of a (service, policy), open or not."""
+    query = (
+        select(incidents.c.body)
+        .where((incidents.c.service == service) & (incidents.c.policy == policy))
+        .order_by(incidents.c.opened_at.desc(), incidents.c.id.desc())
+        .limit(1)
+    )
+    body = tx.execute(query).scalar()
+    return None if body is None else unpack(body, Incident)
+
+
+def due(tx: Connection, now: datetime, limit: int = 100) -> list[Incident]:
+    """Incidents whose timer has passed, the longest overdue first."""
+    query = select(incidents.c.body).where(incidents.c.due_at <= now).order_by(incidents.c.due_at).limit(limit)
+    return [unpack(body, Incident) for body in tx.execute(query).scalars()]
+
+
+def search(
+    tx: Connection, *, service: str | None = None, status: str | None = None, limit: int = 100
+) -> list[Incident]:
+    """Incidents, the newest first."""
+    query = select(incidents.c.body).order_by(incidents.c.opened_at.desc(), incidents.c.id.desc()).limit(limit)
+    if service is not None:
+        query = query.where(incidents.c.service == service)
+    if status is not None:
+        query = query.where(incidents.c.status == status)
+    return [unpack(body, Incident) for body in tx.execute(query).scalars()]
+
+
+def add(tx: Connection, incident: Incident) -> None:
+    """Keep a new incident; a second open one of the same (service, policy) is refused by the database."""
+    tx.execute(insert(incidents).values(id=incident.id, **_row(incident)))
+
+
+def save(tx: Connection, incident: Incident, read: int) -> None:
+    """Keep a changed incident, if it is still at the version that was ``read``. Raises Stale."""
+    key = (incidents.c.id == incident.id) & (incidents.c.version == read)
+    if tx.execute(update(incidents).where(key).values(**_row(incident))).rowcount != 1:
+        raise Stale
+
+
+def _row(incident: Incident) -> dict[str, object]:
+    return {
+        "service": incident.service,
+        "policy": incident.policy.name,
+        "status": incident.status.value,
+        "is_open": int(incident.open),
+        "opened_at": incident.opened_at,
+        "due_at": incident.due_at,
+        "version": incident.version,
+        "body": pack(incident),
+    }

@@ -1,0 +1,48 @@
+"""Bringing a database to the present schema: numbered SQL, forward only, each in one transaction."""
+
+from __future__ import annotations
+
+from importlib import resources
+from string import Template
+
+from sqlalchemy import Connection, text
+
+from bongsu.core.errors import BongsuError
+from bongsu.store.database import Database
+
+
+class TooNew(BongsuError):
+    """This database was made by a newer Bongsu; install that version or restore a backup."""
+
+
+def migrations() -> list[tuple[int, str]]:
+    """Every migration's number and SQL, in order."""
+    files = resources.files("bongsu.store.migrations").iterdir()
+    named = sorted((each.name, each.read_text(encoding="utf-8")) for each in files if each.name.endswith(".sql"))
+    return [(int(name.split("_")[0]), sql) for name, sql in named]
+
+
+def migrate(db: Database) -> list[int]:
+    """Apply what is missing and return the numbers applied. Raises TooNew."""
+    return db.write(_migrate)
+
+
+def _migrate(tx: Connection) -> list[int]:
+    if tx.dialect.name == "postgresql":
+        tx.execute(text("SELECT pg_advisory_xact_lock(2026110201)"))
+    tx.execute(text("CREATE TABLE IF NOT EXISTS migrations (number INTEGER NOT NULL PRIMARY KEY)"))
+    present = set(tx.execute(text("SELECT number FROM migrations")).scalars())
+    known = migrations()
+    if present - {number for number, _ in known}:
+        raise TooNew
+    key = "BIGSERIAL PRIMARY KEY" if tx.dialect.name == "postgresql" else "INTEGER PRIMARY KEY AUTOINCREMENT"
+    applied = []
+    for number, sql in known:
+        if number in present:
+            continue
+        for statement in Template(sql).substitute(ID=key).split(";"):
+            if statement.strip():
+                tx.execute(text(statement))
+        tx.execute(text("INSERT INTO migrations (number) VALUES (:number)"), {"number": number})
+        applied.append(number)
+    return applied

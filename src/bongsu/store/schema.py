@@ -1,0 +1,127 @@
+"""The tables. ``migrations/`` holds the SQL that makes them; a test holds both against each other."""
+
+from __future__ import annotations
+
+from sqlalchemy import BigInteger, Column, Index, Integer, MetaData, Table, Text, text
+
+from bongsu.store.columns import Instant
+
+metadata = MetaData()
+_id = BigInteger().with_variant(Integer, "sqlite")
+_open = text("is_open = 1")
+_waiting = text("state = 'pending'")
+
+breaches = Table(
+    "breaches",
+    metadata,
+    Column("service", Text, primary_key=True),
+    Column("policy", Text, primary_key=True),
+    Column("body", Text, nullable=False),
+)
+
+incidents = Table(
+    "incidents",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("service", Text, nullable=False),
+    Column("policy", Text, nullable=False),
+    Column("status", Text, nullable=False),
+    Column("is_open", Integer, nullable=False),
+    Column("opened_at", Instant, nullable=False),
+    Column("due_at", Instant),
+    Column("version", Integer, nullable=False),
+    Column("body", Text, nullable=False),
+    Index("incidents_one_open", "service", "policy", unique=True, sqlite_where=_open, postgresql_where=_open),
+    Index("incidents_due", "due_at"),
+    Index("incidents_opened", "opened_at"),
+)
+
+timeline = Table(
+    "timeline",
+    metadata,
+    Column("id", _id, primary_key=True, autoincrement=True),
+    Column("incident_id", Text, nullable=False),
+    Column("at", Instant, nullable=False),
+    Column("what", Text, nullable=False),
+    Column("facts", Text, nullable=False),
+    Index("timeline_incident", "incident_id", "id"),
+)
+
+outbox = Table(
+    "outbox",
+    metadata,
+    Column("id", _id, primary_key=True, autoincrement=True),
+    Column("message_id", Text, nullable=False),
+    Column("incident_id", Text, nullable=False),
+    Column("kind", Text, nullable=False),
+    Column("level", Integer, nullable=False),
+    Column("occurrence", Integer, nullable=False),
+    Column("recipient", Text, nullable=False),
+    Column("name", Text, nullable=False),
+    Column("address", Text, nullable=False),
+    Column("locale", Text, nullable=False),
+    Column("facts", Text, nullable=False),
+    Column("decided_at", Instant, nullable=False),
+    Column("written_at", Instant, nullable=False),
+    Column("due_at", Instant, nullable=False),
+    Column("state", Text, nullable=False),
+    Column("attempts", Integer, nullable=False),
+    Column("leased_until", BigInteger, nullable=False),
+    Column("fence", Integer, nullable=False),
+    Column("accepted_at", Instant),
+    Column("answer", Text),
+    Index("outbox_message", "message_id", unique=True),
+    Index("outbox_due", "due_at", sqlite_where=_waiting, postgresql_where=_waiting),
+    Index("outbox_incident", "incident_id", "id"),
+)
+
+attempts = Table(
+    "attempts",
+    metadata,
+    Column("id", _id, primary_key=True, autoincrement=True),
+    Column("outbox_id", BigInteger, nullable=False),
+    Column("at", Instant, nullable=False),
+    Column("outcome", Text, nullable=False),
+    Column("answer", Text, nullable=False),
+    Index("attempts_outbox", "outbox_id"),
+)
+
+alerts = Table(
+    "alerts",
+    metadata,
+    Column("id", _id, primary_key=True, autoincrement=True),
+    Column("fingerprint", Text, nullable=False),
+    Column("body", Text, nullable=False),
+    Column("starts_at", Instant, nullable=False),
+    Column("ends_at", Instant),
+    Column("received_at", Instant, nullable=False),
+    Column("incident_id", Text),
+    Index("alerts_fingerprint", "fingerprint", unique=True),
+    Index("alerts_incident", "incident_id"),
+    Index("alerts_ends", "ends_at"),
+)
+
+actions = Table(
+    "actions",
+    metadata,
+    Column("id", _id, primary_key=True, autoincrement=True),
+    Column("incident_id", Text, nullable=False),
+    Column("service", Text, nullable=False),
+    Column("kind", Text, nullable=False),
+    Column("machine", Text, nullable=False),
+    Column("requested_by", Text, nullable=False),
+    Column("requested_at", Instant, nullable=False),
+    Column("state", Text, nullable=False),
+    Column("finished_at", Instant),
+    Column("result", Text),
+    Index("actions_incident", "incident_id"),
+    Index("actions_state", "state"),
+)
+
+reports = Table(
+    "reports",
+    metadata,
+    Column("incident_id", Text, primary_key=True),
+    Column("made_at", Instant, nullable=False),
+    Column("body", Text, nullable=False),
+)

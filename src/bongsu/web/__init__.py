@@ -1,0 +1,1 @@
+"""Requests in, calls to the engine and the store, answers out."""

@@ -1,0 +1,180 @@
+"""The API for programs: alerts in (Alertmanager's version 2), incidents out, commands with a token."""
+
+from __future__ import annotations
+
+import hmac
+import re
+from datetime import datetime
+from typing import Any
+
+import msgspec
+from litestar import Request, Response, Router, get, post
+from litestar.connection import ASGIConnection
+from litestar.datastructures import State
+from litestar.exceptions import NotAuthorizedException
+from litestar.handlers import BaseRouteHandler
+from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+
+from bongsu.core.alert import Alert
+from bongsu.core.errors import InvalidInput
+from bongsu.core.incident import Incident
+from bongsu.engine import command, intake
+from bongsu.engine.context import Context
+from bongsu.store import actions, incidents, outbox, timeline
+from bongsu.telemetry import ALERTS, REGISTRY
+
+_LABEL = re.compile(r"[a-zA-Z_][a-zA-Z0-9_]*")
+
+
+class PostedAlert(msgspec.Struct, rename="camel"):
+    """An alert in Alertmanager's form; unknown keys are let through, as Alertmanager does."""
+
+    labels: dict[str, str]
+    annotations: dict[str, str] = {}
+    starts_at: datetime | None = None
+    ends_at: datetime | None = None
+    generator_url: str = msgspec.field(default="", name="generatorURL")
+
+
+def needs_token(connection: ASGIConnection[Any, Any, Any, Any], _: BaseRouteHandler) -> None:
+    """Only who knows the API token may change anything."""
+    context: Context = connection.app.state.context
+    given = connection.headers.get("authorization", "")
+    if not hmac.compare_digest(given.encode(), f"Bearer {context.api_token}".encode()):
+        raise NotAuthorizedException(
+            "send the header Authorization: Bearer TOKEN, from the file api_token of the secrets"
+        )
+
+
+def read_alerts(body: bytes, context: Context) -> list[Alert]:
+    """Decode and check a posted list. Raises InvalidInput with the place of every fault."""
+    try:
+        posted = msgspec.json.decode(body, type=list[PostedAlert])
+    except msgspec.DecodeError as error:
+        raise InvalidInput([f"the body is not a list of alerts: {error}"]) from None
+    problems: list[str] = []
+    for number, alert in enumerate(posted):
+        at = f"$[{number}]"
+        if not alert.labels:
+            problems.append(f"{at}.labels: empty; an alert is known by its labels")
+        problems += [
+            f"{at}.labels: {name!r} is not a label name" for name in alert.labels if not _LABEL.fullmatch(name)
+        ]
+        for key, value in (("startsAt", alert.starts_at), ("endsAt", alert.ends_at)):
+            if value is not None and value.tzinfo is None:
+                problems.append(f"{at}.{key}: has no time zone; write 2026-01-05T09:00:00Z")
+        if (
+            not problems
+            and alert.starts_at
+            and alert.ends_at
+            and alert.ends_at.year > 1
+            and alert.starts_at > alert.ends_at
+        ):
+            problems.append(f"{at}: startsAt is after endsAt")
+    if problems:
+        raise InvalidInput(problems)
+    return [_alert(each, context) for each in posted]
+
+
+def _alert(posted: PostedAlert, context: Context) -> Alert:
+    def service_time(at: datetime | None) -> datetime | None:
+        return context.timescale.to_service(at) if at is not None and at.year > 1 else None
+
+    return Alert(
+        labels=posted.labels,
+        starts_at=service_time(posted.starts_at) or context.clock.now(),
+        ends_at=service_time(posted.ends_at),
+        annotations=posted.annotations,
+        generator_url=posted.generator_url,
+    )
+
+
+@post("/api/v2/alerts", status_code=200, sync_to_thread=False, name="alerts")
+async def post_alerts(request: Request[Any, Any, Any], state: State) -> Response[None]:
+    """Take alerts in; they are on disk when this answers 200."""
+    import asyncio
+
+    context: Context = state.context
+    arrived = read_alerts(await request.body(), context)
+    await asyncio.to_thread(intake.receive, context, arrived)
+    ALERTS.inc(len(arrived))
+    return Response(None, status_code=200)
+
+
+@get("/api/incidents", sync_to_thread=True)
+def list_incidents(state: State, service: str | None = None, status: str | None = None) -> list[dict[str, Any]]:
+    """Incidents, the newest first."""
+    context: Context = state.context
+    found = context.db.read(lambda tx: incidents.search(tx, service=service, status=status))
+    return [view(each, context) for each in found]
+
+
+@get("/api/incidents/{incident_id:str}", sync_to_thread=True)
+def show_incident(state: State, incident_id: str) -> dict[str, Any]:
+    """One incident with its timeline, deliveries and actions."""
+    context: Context = state.context
+    incident, lines, messages, acts = context.db.read(
+        lambda tx: (
+            incidents.load(tx, incident_id),
+            timeline.of(tx, incident_id),
+            outbox.of(tx, incident_id),
+            actions.of(tx, incident_id),
+        )
+    )
+    return {
+        **view(incident, context),
+        "timeline": msgspec.to_builtins(lines),
+        "deliveries": msgspec.to_builtins(messages),
+        "actions": msgspec.to_builtins(acts),
+    }
+
+
+def view(incident: Incident, context: Context) -> dict[str, Any]:
+    """An incident as JSON, with the address of its page and its elapsed seconds."""
+    shown: dict[str, Any] = msgspec.to_builtins(incident)
+    return {**shown, "elapsed_s": incident.seen.elapsed.total_seconds(), "page": context.page_of(incident.id)}
+
+
+class By(msgspec.Struct):
+    """Who asks."""
+
+    by: str = "api"
+
+
+@post("/api/incidents/{incident_id:str}/acknowledge", guards=[needs_token], status_code=200, sync_to_thread=True)
+def acknowledge(state: State, incident_id: str, data: By) -> dict[str, Any]:
+    """Take an incident."""
+    return view(command.acknowledge(state.context, incident_id, data.by), state.context)
+
+
+@post("/api/incidents/{incident_id:str}/resolve", guards=[needs_token], status_code=200, sync_to_thread=True)
+def resolve(state: State, incident_id: str, data: By) -> dict[str, Any]:
+    """Declare an incident over."""
+    return view(command.resolve(state.context, incident_id, data.by), state.context)
+
+
+@post("/api/incidents/{incident_id:str}/scale-out", guards=[needs_token], status_code=202, sync_to_thread=True)
+def scale_out(state: State, incident_id: str, data: By) -> dict[str, Any]:
+    """Ask for the machines that are needed."""
+    return {"machines": list(command.scale_out(state.context, incident_id, data.by))}
+
+
+@get("/healthz", sync_to_thread=True)
+def healthz(state: State) -> dict[str, Any]:
+    """Whether the database answers, and what waits for delivery."""
+    context: Context = state.context
+    return {"status": "ok", "outbox": context.db.read(outbox.counts), "time": context.clock.now().isoformat()}
+
+
+@get("/metrics", sync_to_thread=True, media_type="text/plain")
+def metrics() -> Response[bytes]:
+    """Bongsu's own metrics."""
+    return Response(generate_latest(REGISTRY), headers={"Content-Type": CONTENT_TYPE_LATEST})
+
+
+api_router = Router(
+    "/",
+    route_handlers=[
+        post_alerts, list_incidents, show_incident, acknowledge, resolve, scale_out, healthz, metrics,
+    ],
+)  # fmt: skip

@@ -1,0 +1,31 @@
+"""The ASGI application: which routes there are, and what they share."""
+
+from __future__ import annotations
+
+from litestar import Litestar
+from litestar.datastructures import State
+from litestar.exceptions import HTTPException
+from litestar.openapi import OpenAPIConfig
+
+from bongsu import __version__
+from bongsu.core.errors import BongsuError
+from bongsu.engine.context import Context
+from bongsu.web.api import api_router
+from bongsu.web.console import console_router
+from bongsu.web.letters import letters_router
+from bongsu.web.pages import page_settings
+from bongsu.web.problems import answer, refuse
+
+LARGEST_BODY = 16 * 1024 * 1024
+
+
+def create_app(context: Context) -> Litestar:
+    """The application over a context."""
+    return Litestar(
+        route_handlers=[api_router, console_router, letters_router],
+        state=State({"context": context}),
+        exception_handlers={BongsuError: answer, HTTPException: refuse},
+        openapi_config=OpenAPIConfig(title="Bongsu", version=__version__, path="/api/schema"),
+        request_max_body_size=LARGEST_BODY,
+        **page_settings(),
+    )

@@ -1,0 +1,39 @@
+"""Which error becomes which answer: one table."""
+
+from __future__ import annotations
+
+import logging
+from typing import Any
+
+from litestar import Request, Response
+from litestar.exceptions import HTTPException
+
+from bongsu.core.errors import BongsuError, IllegalTransition, InvalidInput, NotFound, Stale, StillBreached
+from bongsu.ports import Unavailable
+
+log = logging.getLogger("bongsu.web")
+
+STATUS: dict[type[BongsuError], int] = {
+    InvalidInput: 400,
+    NotFound: 404,
+    IllegalTransition: 409,
+    StillBreached: 409,
+    Stale: 409,
+    Unavailable: 503,
+}
+
+
+def answer(request: Request[Any, Any, Any], error: BongsuError) -> Response[dict[str, object]]:
+    """A problem as JSON: a code, a sentence, and every fault where there are several."""
+    status = next((code for kind, code in STATUS.items() if isinstance(error, kind)), 500)
+    if status == 500:
+        log.error("unexpected", extra={"path": request.url.path}, exc_info=error)
+    body: dict[str, object] = {"code": type(error).__name__, "message": str(error)}
+    if isinstance(error, InvalidInput):
+        body["problems"] = error.problems
+    return Response(body, status_code=status)
+
+
+def refuse(_: Request[Any, Any, Any], error: HTTPException) -> Response[dict[str, object]]:
+    """What the framework refuses, in the same form."""
+    return Response({"code": type(error).__name__, "message": error.detail}, status_code=error.status_code)
