@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import fcntl
 import secrets
-from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import TextIO
@@ -65,12 +64,11 @@ def service_of(name: str, section: ServiceSection, config: Config) -> Service:
     policy = policy_of(section.policy, config.policy[section.policy])
     stale = SCRAPES_UNTIL_STALE * config.prometheus.scrape
     window = timedelta(seconds=max(4, 4 * config.prometheus.scrape.total_seconds() / config.timescale.speed))
-    at_once = (Tier(timedelta(0), policy.blind),)
     return Service(
         name=name,
         machine=load_catalogue()[section.machine],
         policy=policy,
-        blind=replace(policy, name=BLIND, tiers=at_once, ceiling=None, runway=None, settle=timedelta(0)),
+        blind=policy.when_blind(BLIND),
         signals=expressions(section.profile, section.signals, section.job, f"{window.total_seconds():.0f}s"),
         stale=stale,
         look_back=config.watch.look_back,

@@ -36,6 +36,11 @@ class Client:
         found: dict[str, Any] = self._ask("GET", f"/api/incidents/{incident_id}")
         return found
 
+    def report(self, incident_id: str) -> dict[str, Any]:
+        """An incident's report as facts."""
+        found: dict[str, Any] = self._ask("GET", f"/api/incidents/{incident_id}/report")
+        return found
+
     def text(self, path: str) -> str:
         """A page as text."""
         return self._send("GET", path, None, None).data.decode()

@@ -9,7 +9,7 @@ from __future__ import annotations
 import email
 import email.policy
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from email.message import EmailMessage
 from pathlib import Path
@@ -194,14 +194,7 @@ class World:
             name="shop",
             machine=load_catalogue()["lightsail:small-2GB"],
             policy=self.policy,
-            blind=replace(
-                self.policy,
-                name=BLIND,
-                tiers=(Tier(timedelta(0), self.policy.blind),),
-                ceiling=None,
-                runway=None,
-                settle=timedelta(0),
-            ),
+            blind=self.policy.when_blind(BLIND),
             signals={"cpu": "cpu", "balance": "balance", "throttled": "throttled", "steal": "steal"},
             stale=3 * SCRAPE,
             most_machines=8,

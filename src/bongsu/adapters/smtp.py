@@ -27,6 +27,15 @@ class Smtp:
         self._host, self._port, self._sender = host, port, sender
         self._tls, self._user, self._password_file, self._timeout = tls, user, password_file, timeout
         self._local = threading.local()
+        self._open_ones: set[smtplib.SMTP] = set()
+        self._guard = threading.Lock()
+
+    def close(self) -> None:
+        """Close every thread's connection."""
+        with self._guard:
+            for connection in self._open_ones:
+                connection.close()
+            self._open_ones.clear()
 
     def send(self, letter: Letter) -> str:
         """One transaction. Accepted only when the server says so after DATA; anything else raises (rule 13)."""
@@ -36,15 +45,9 @@ class Smtp:
         except (Retryable, Rejected):
             self._reset(connection)
             raise
-        except (smtplib.SMTPServerDisconnected, ConnectionError) as error:
-            self._drop()
-            raise Retryable(Reason.UNREACHABLE, f"connection lost: {error}") from None
-        except TimeoutError as error:
-            self._drop()
-            raise Retryable(Reason.TIMEOUT, f"no answer within {self._timeout:g} s ({error})") from None
         except (smtplib.SMTPException, OSError, UnicodeError) as error:
             self._drop()
-            raise Retryable(Reason.UNREACHABLE, str(error)) from None
+            raise Retryable(_reason(error), f"connection lost: {error}") from None
 
     def ping(self) -> str:
         """Connect and say hello. Raises Retryable or Rejected."""
@@ -80,6 +83,8 @@ class Smtp:
                 pass
             self._drop()
         self._local.connection = fresh = self._open()
+        with self._guard:
+            self._open_ones.add(fresh)
         return fresh
 
     def _open(self) -> smtplib.SMTP:
@@ -100,10 +105,8 @@ class Smtp:
             raise Retryable(Reason.AUTH, _said(error.smtp_code, error.smtp_error)) from None
         except ssl.SSLError as error:
             raise Retryable(Reason.TLS, str(error)) from None
-        except TimeoutError:
-            raise Retryable(Reason.TIMEOUT, f"{self._host}:{self._port} is silent") from None
         except (smtplib.SMTPException, OSError) as error:
-            raise Retryable(Reason.UNREACHABLE, f"{self._host}:{self._port}: {error}") from None
+            raise Retryable(_reason(error), f"{self._host}:{self._port}: {error}") from None
         return connection
 
     def _reset(self, connection: smtplib.SMTP) -> None:
@@ -117,6 +120,14 @@ class Smtp:
         self._local.connection = None
         if kept is not None:
             kept.close()
+            with self._guard:
+                self._open_ones.discard(kept)
+
+
+def _reason(error: Exception) -> Reason:
+    """smtplib turns a time-out while reading an answer into a lost connection; its context still tells."""
+    late = isinstance(error, TimeoutError) or isinstance(error.__context__, TimeoutError)
+    return Reason.TIMEOUT if late else Reason.UNREACHABLE
 
 
 def _said(code: int, answer: bytes | str) -> str:

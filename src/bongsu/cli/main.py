@@ -8,7 +8,7 @@ import typer
 from rich.console import Console
 
 from bongsu import __version__
-from bongsu.cli import incidents, lab, serve
+from bongsu.cli import drill, incidents, lab, serve
 from bongsu.core.errors import BongsuError, InvalidInput
 
 app = typer.Typer(
@@ -23,6 +23,7 @@ app.command("serve")(serve.serve)
 app.command("check")(serve.check)
 app.add_typer(incidents.app, name="incidents")
 app.add_typer(lab.app, name="lab")
+app.add_typer(drill.app, name="drill")
 
 
 @app.callback(invoke_without_command=True)

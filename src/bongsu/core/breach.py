@@ -115,9 +115,9 @@ class BreachClock:
 def cause_of(point: Point, machine: MachineType, policy: Policy) -> Cause | None:
     """Why this sample is a breach, or None (rule 5: the flat line of an empty bucket is one)."""
     limit = machine.baseline if policy.over is None else policy.over
-    if policy.flat_line and _is_flat(point, machine):
-        return Cause.FLAT
-    return Cause.OVER if point.cpu > limit else None
+    if point.cpu > limit:
+        return Cause.OVER
+    return Cause.FLAT if policy.flat_line and _is_flat(point, machine) else None
 
 
 def _is_flat(point: Point, machine: MachineType) -> bool:
@@ -125,6 +125,11 @@ def _is_flat(point: Point, machine: MachineType) -> bool:
         return point.balance <= machine.empty_below and point.cpu >= FLAT_FROM * machine.baseline
     starved = max(point.throttled or 0.0, point.steal or 0.0) > THROTTLED_SHARE
     return starved and abs(point.cpu - machine.baseline) <= FLAT_WITHIN * machine.baseline
+
+
+def _is_throttled(point: Point, machine: MachineType) -> bool:
+    """On the flat line and held there: a machine with its last credits may still be well above the baseline."""
+    return _is_flat(point, machine) and point.cpu <= (1 + FLAT_WITHIN) * machine.baseline
 
 
 def advance(
@@ -162,7 +167,7 @@ def _look(point: Point, known: Machine | None, machine: MachineType, policy: Pol
         cause=cause,
         over_at=over_at if cause is not None else None,
         high=(known.high if known else 0) + 1 if high else 0,
-        throttled=_is_flat(point, machine),
+        throttled=policy.flat_line and _is_throttled(point, machine),
         stolen=(point.steal or 0.0) > THROTTLED_SHARE and not empty,
     )
 

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
+
+NEVER = timedelta(days=36_500)
+"""``after`` of a tier that is told only when those before it cannot be reached."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +57,7 @@ class Policy:
     resolve_full_burn: timedelta = timedelta(minutes=10)
     flat_line: bool = True
 
-    def ladder(self, first: tuple[str, ...]) -> tuple[tuple[str, ...], ...]:
-        """Whom to try, one level after the other, when ``first`` cannot be reached: then every other tier."""
-        return (first, *(tier.notify for tier in self.tiers if tier.notify != first))
+    def when_blind(self, name: str) -> Policy:
+        """What guards a service that sends no samples: the same people, at once, and the tiers only if need be."""
+        tiers = tuple(replace(tier, after=NEVER) for tier in self.tiers)
+        return replace(self, name=name, tiers=tiers, ceiling=None, runway=None, settle=timedelta(0))

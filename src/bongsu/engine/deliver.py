@@ -42,13 +42,14 @@ def deliver(context: Context, message: Message) -> str:
 
 def compose(context: Context, message: Message) -> bytes:
     """The whole mail; the same bytes however often it is tried."""
-    token = links.sign(context.link_key, message.incident_id, message.recipient.id)
+    token = links.sign(context.link_key, message.incident_id, message.recipient.id, at=message.written_at)
     return letter(
         message,
         sender=context.sender,
         host=context.host,
         link=f"{context.public_url}/a/{token}",
         page=context.page_of(message.incident_id),
+        speed=context.timescale.speed,
     )
 
 

@@ -50,7 +50,7 @@ def look_at(context: Context, service: Service, clock: BreachClock, now: datetim
         try:
             members = context.balancers[service.name].members()
         except Unavailable as error:
-            log.warning("balancer unavailable", extra={"service": service.name, "why": str(error)})
+            log.debug("balancer unavailable", extra={"service": service.name, "why": str(error)})
     since = (clock.seen_until or now - service.look_back) - service.stale
     try:
         found = {
@@ -59,7 +59,7 @@ def look_at(context: Context, service: Service, clock: BreachClock, now: datetim
             if name in service.signals
         }
     except Unavailable as error:
-        log.warning("metrics store unavailable", extra={"service": service.name, "why": str(error)})
+        log.debug("metrics store unavailable", extra={"service": service.name, "why": str(error)})
         return Look((), True, members)
     points = join(found, service.stale)
     if members is not None:
@@ -159,10 +159,13 @@ def _watch_source(tx: Transaction, context: Context, down: bool) -> None:
     """The metrics store itself: one alarm for all services, to everyone who is on call for one of them."""
     now = context.clock.now()
     services = list(context.services.values())
-    since = (breaches.load(tx, SOURCE, BLIND).since or now) if down else None
+    before = breaches.load(tx, SOURCE, BLIND).since
+    since = (before or now) if down else None
+    if down != (before is not None):
+        log.warning("metrics store %s", "does not answer" if down else "answers again")
     breaches.save(tx, SOURCE, BLIND, BreachClock(since=since))
-    targets = tuple(dict.fromkeys(t for service in services for t in service.blind.tiers[0].notify))
-    policy = replace(services[0].blind, tiers=(replace(services[0].blind.tiers[0], notify=targets),))
+    targets = tuple(dict.fromkeys(target for service in services for target in service.blind.blind))
+    policy = replace(services[0].blind, blind=targets)
     holding = since is not None and now - since > max(service.stale for service in services)
     _put_blind(tx, context, SOURCE, policy, holding, since, (), now)
 

@@ -35,7 +35,7 @@ def _migrate(tx: Connection) -> list[int]:
     known = migrations()
     if present - {number for number, _ in known}:
         raise TooNew
-    key = "BIGSERIAL PRIMARY KEY" if tx.dialect.name == "postgresql" else "INTEGER PRIMARY KEY AUTOINCREMENT"
+    key = "BIGSERIAL PRIMARY KEY" if tx.dialect.name == "postgresql" else "INTEGER NOT NULL PRIMARY KEY AUTOINCREMENT"
     applied = []
     for number, sql in known:
         if number in present:

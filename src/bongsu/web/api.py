@@ -18,7 +18,7 @@ from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from bongsu.core.alert import Alert
 from bongsu.core.errors import InvalidInput
 from bongsu.core.incident import Incident
-from bongsu.engine import command, intake
+from bongsu.engine import command, intake, report
 from bongsu.engine.context import Context
 from bongsu.store import actions, incidents, outbox, timeline
 from bongsu.telemetry import ALERTS, REGISTRY
@@ -127,6 +127,13 @@ def show_incident(state: State, incident_id: str) -> dict[str, Any]:
         "deliveries": msgspec.to_builtins(messages),
         "actions": msgspec.to_builtins(acts),
     }
+
+
+@get("/api/incidents/{incident_id:str}/report", sync_to_thread=True)
+def show_report(state: State, incident_id: str) -> dict[str, Any]:
+    """An incident's report as facts."""
+    found: dict[str, Any] = msgspec.to_builtins(report.collect(state.context, incident_id))
+    return found
 
 
 def view(incident: Incident, context: Context) -> dict[str, Any]:

@@ -1,0 +1,37 @@
+.PHONY: help drill drill-sabotage up down test check bench lock messages
+
+help: ## this list
+	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile
+
+drill: ## the flash sale, three times
+	sh bin/drill
+
+drill-sabotage: ## short drills with something broken on purpose; each must fail
+	sh bin/drill --sabotage
+
+up: ## the lab, kept running, with a load; prints the console's address
+	sh bin/install
+	.venv/bin/bongsu lab up --with-load 20
+
+down: ## end it
+	.venv/bin/bongsu lab down
+
+test: ## all tests
+	sh bin/test
+
+check: ## style, types, imports
+	sh bin/check
+
+bench: ## measured figures, as ratios in one run
+	sh bin/install
+	.venv/bin/python -m bench
+
+lock: ## pin the dependencies anew
+	sh bin/install
+	.venv/bin/uv pip compile pyproject.toml --extra lab --group dev --generate-hashes --no-header --no-annotate --python-version 3.11 --universal -o requirements.lock
+	cd shop && .venv/bin/uv pip compile pyproject.toml --group dev --generate-hashes --no-header --no-annotate --python-version 3.11 --universal --no-emit-package bongsu-instrument -o requirements.lock
+	echo 'uv' | .venv/bin/uv pip compile - --generate-hashes --no-header --no-annotate --universal -o bin/uv.lock
+
+messages: ## collect new texts into the catalogues
+	.venv/bin/pybabel extract -F babel.cfg -o /tmp/bongsu.pot --project bongsu src
+	.venv/bin/pybabel update -i /tmp/bongsu.pot -d src/bongsu/render/locales --ignore-pot-creation-date

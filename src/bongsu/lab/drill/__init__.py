@@ -1,0 +1,1 @@
+"""Rehearsals in the lab: an evening is run, recorded and judged."""

@@ -1,0 +1,92 @@
+"""A whole drill: measure what a visit costs here, play the runs, judge them."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from bongsu.core.drill import Expectation, Scenario, Verdict, physics_problems, verdict
+from bongsu.core.errors import InvalidInput
+from bongsu.lab.calibration import Calibration, calibrate
+from bongsu.lab.drill.evening import Evening, Run, Watcher
+from bongsu.lab.drill.judge import judge
+from bongsu.lab.drill.result import expectation_of, result_of
+from bongsu.lab.drill.scenarios import SABOTAGES, SHORT, Sabotage
+from bongsu.lab.plan import LabPlan
+from bongsu.lab.running import start_lab
+
+WARM_UP_RATE = 20.0
+
+
+def measure(scenario: Scenario, folder: Path, watcher: Watcher) -> Calibration:
+    """What a visit of the sale costs on this computer, measured on one lab machine with plenty of credits."""
+    watcher.say("measuring what a visit costs here")
+    plan = LabPlan(
+        machines=1,
+        size=scenario.size,
+        speed=scenario.speed,
+        machine_type=scenario.machine_type,
+        opening_balance=500.0,
+        bongsu=False,
+    )
+    with start_lab(plan, folder / "lab") as lab:
+        calibrate(lab, folder / "warm-up", mix="sale", rate=WARM_UP_RATE, seconds=2.0)
+        found = calibrate(lab, folder / "load", mix="sale", rate=WARM_UP_RATE, seconds=5.0)
+    watcher.say(f"a visit costs {found.per_arrival * 1000:.1f} ms of CPU, an idle machine {found.idle:.3f} cores")
+    return found
+
+
+def rehearse(scenario: Scenario, runs: Sequence[str], folder: Path, watcher: Watcher) -> dict[str, Any]:
+    """Play the runs and judge them. Raises InvalidInput when the scenario's physics do not close."""
+    machine = LabPlan(machine_type=scenario.machine_type).type
+    problems = physics_problems(scenario, machine)
+    if problems:
+        raise InvalidInput([f"scenario {scenario.name}: {problem}" for problem in problems])
+    folder.mkdir(parents=True, exist_ok=True)
+    calibration = measure(scenario, folder / "measured", watcher)
+    evenings = [_play(Run(run, scenario, calibration, folder / run, watcher), folder / run) for run in runs]
+    return result_of(scenario, evenings, judge(evenings))
+
+
+def sabotage(folder: Path, watcher: Watcher) -> dict[str, Any]:
+    """Play short evenings with something broken; each must fail, and name the expectation that is meant to notice."""
+    folder.mkdir(parents=True, exist_ok=True)
+    calibration = measure(SHORT, folder / "measured", watcher)
+    found: list[Expectation] = []
+    told = []
+    for number, broken in enumerate(SABOTAGES, start=1):
+        watcher.say(f"sabotage {number} of {len(SABOTAGES)}: {broken.name}")
+        where = folder / f"{number}-{broken.name.replace(' ', '-')}"
+        evening = _play(Run(broken.run, SHORT, calibration, where, watcher, broken), where)
+        judged = judge([evening])
+        found.append(_noticed(broken, judged))
+        told.append({"sabotage": broken.name, "verdict": verdict(judged).value, "failed": _failed(judged)})
+    return {
+        "scenario": "sabotage",
+        "speed": SHORT.speed,
+        "verdict": verdict(found).value,
+        "sabotages": told,
+        "expectations": [expectation_of(each) for each in found],
+    }
+
+
+def _noticed(broken: Sabotage, judged: Sequence[Expectation]) -> Expectation:
+    failed = _failed(judged)
+    noticed = verdict(judged) is Verdict.FAIL and broken.noticed_by in failed
+    seen = f"verdict {verdict(judged).value}: {', '.join(failed) or 'nothing failed'}"
+    steal = max((each.steal for each in judged), default=0.0)
+    return Expectation(broken.run, broken.name, f"verdict fail: {broken.noticed_by}", seen, noticed, steal)
+
+
+def _failed(judged: Sequence[Expectation]) -> list[str]:
+    return [each.name for each in judged if not each.passed and not each.disturbed]
+
+
+def _play(run: Run, folder: Path) -> Evening:
+    folder.mkdir(parents=True, exist_ok=True)
+    evening = run.play()
+    shutil.rmtree(folder / "lab" / "postgres", ignore_errors=True)  # large, and nothing in it is looked at again
+    shutil.rmtree(folder / "lab" / "prometheus", ignore_errors=True)
+    return evening

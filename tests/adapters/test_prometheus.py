@@ -1,0 +1,127 @@
+"""The metrics adapter against a real Prometheus."""
+
+from __future__ import annotations
+
+import itertools
+import subprocess
+import threading
+from collections.abc import Iterator
+from datetime import timedelta
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import pytest
+
+from bongsu.adapters.clock import ScaledClock, SystemClock
+from bongsu.adapters.prometheus import Prometheus
+from bongsu.core.timescale import Timescale
+from bongsu.lab.programs import find_program
+from bongsu.ports import Unavailable
+from tests.support import free_port, wait_for
+
+SPEED = 60.0
+
+
+class Page(BaseHTTPRequestHandler):
+    """A gauge that goes up by one at every scrape."""
+
+    scrapes = 0
+
+    def do_POST(self) -> None:
+        self.rfile.read(int(self.headers.get("Content-Length", "0")))
+        self.do_GET()
+
+    def do_GET(self) -> None:
+        Page.scrapes += 1
+        body = f'level{{machine="a"}} {Page.scrapes}\nempty NaN\n'.encode()
+        self.send_response(200)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *_: object) -> None:
+        """Quiet."""
+
+
+@pytest.fixture(scope="module")
+def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    target = ThreadingHTTPServer(("127.0.0.1", 0), Page)
+    threading.Thread(target=target.serve_forever, daemon=True).start()
+    folder: Path = tmp_path_factory.mktemp("prometheus")
+    (folder / "prometheus.yml").write_text(
+        "global: {scrape_interval: 1s}\nscrape_configs:\n"
+        f"- {{job_name: application, static_configs: [{{targets: ['127.0.0.1:{target.server_port}'], "
+        "labels: {instance: machine-1}}]}\n"
+    )
+    port = free_port()
+    program = find_program("prometheus")
+    assert program, "Prometheus is missing: apt-get install --no-install-recommends prometheus"
+    address = f"127.0.0.1:{port}"
+    command = [program, f"--config.file={folder}/prometheus.yml", f"--storage.tsdb.path={folder}/data"]
+    with (folder / "log").open("wb") as log:
+        server = subprocess.Popen([*command, f"--web.listen-address={address}"], stdout=log, stderr=log)
+    client = Prometheus(f"http://{address}", 5, Timescale(), SystemClock())
+
+    def scraped() -> bool:
+        try:
+            return len(client.targets_up("application").get("machine-1", ())) >= 3
+        except Unavailable:
+            return False
+
+    wait_for("three scrapes", scraped)
+    yield f"http://{address}"
+    server.terminate()
+    server.wait(10)
+    target.shutdown()
+    target.server_close()
+
+
+def test_raw_samples_have_the_stores_own_timestamps(url: str) -> None:
+    clock = SystemClock()
+    client = Prometheus(url, 5, Timescale(), clock)
+    now = clock.now()
+    (samples,) = client.samples('level{job="application"}', now - timedelta(seconds=60), now).values()
+    values = [value for _, value in samples]
+    assert values == sorted(values)
+    gaps = [later - earlier for (earlier, _), (later, _) in itertools.pairwise(samples)]
+    assert all(abs(gap - timedelta(seconds=1)) < timedelta(seconds=0.3) for gap in gaps), gaps
+
+
+def test_in_a_fast_lab_the_same_samples_are_a_minute_apart(url: str) -> None:
+    wall = SystemClock()
+    scale = Timescale(wall.now() - timedelta(seconds=60), SPEED)
+    now = ScaledClock(scale).now()
+    client = Prometheus(url, 5, scale, wall)
+    (samples,) = client.samples('level{job="application"}', now - timedelta(minutes=60), now).values()
+    gaps = [later - earlier for (earlier, _), (later, _) in itertools.pairwise(samples)]
+    assert gaps
+    assert all(abs(gap - timedelta(minutes=1)) < timedelta(seconds=20) for gap in gaps), gaps
+
+
+def test_a_range_has_its_steps_and_leaves_out_what_is_no_number(url: str) -> None:
+    clock = SystemClock()
+    client = Prometheus(url, 5, Timescale(), clock)
+    now = clock.now()
+    (samples,) = client.values("level * 2", now - timedelta(seconds=2), now, timedelta(seconds=1)).values()
+    assert len(samples) >= 2
+    assert list(client.samples("empty", now - timedelta(seconds=30), now).values()) == [()]
+
+
+def test_an_expression_that_is_refused_says_why(url: str) -> None:
+    client = Prometheus(url, 5, Timescale(), SystemClock())
+    now = SystemClock().now()
+    with pytest.raises(Unavailable, match="parse error"):
+        client.samples("level{", now - timedelta(seconds=5), now)
+
+
+def test_no_prometheus_and_a_foreign_server_are_unavailable() -> None:
+    clock = SystemClock()
+    now = clock.now()
+    with pytest.raises(Unavailable, match="does not answer"):
+        Prometheus("http://127.0.0.1:9", 1, Timescale(), clock).samples("up", now, now)
+    foreign = ThreadingHTTPServer(("127.0.0.1", 0), Page)
+    threading.Thread(target=foreign.serve_forever, daemon=True).start()
+    with pytest.raises(Unavailable, match="not Prometheus"):
+        Prometheus(f"http://127.0.0.1:{foreign.server_port}", 1, Timescale(), clock).samples("up", now, now)
+    foreign.shutdown()
+    foreign.server_close()

@@ -1,0 +1,192 @@
+"""The store on both databases: what goes in comes out, what must not happen twice is refused."""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from sqlalchemy import inspect, text
+
+from bongsu.core.alert import Alert
+from bongsu.core.breach import BreachClock, Machine
+from bongsu.core.errors import NotFound, Stale
+from bongsu.core.incident import Entry, Incident, Seen, Status
+from bongsu.core.policy import Policy, Tier
+from bongsu.core.schedule import Recipient
+from bongsu.store import actions, alerts, breaches, incidents, outbox, timeline
+from bongsu.store.database import Database
+from bongsu.store.migrate import TooNew, migrate
+from bongsu.store.schema import metadata
+
+T0 = datetime(2026, 1, 5, 20, 0, tzinfo=UTC)
+POLICY = Policy("burst", (Tier(timedelta(minutes=5), ("on-call:shop",)),))
+SEEN = Seen(at=T0, holding=True, elapsed=timedelta(minutes=5), since=T0, facts={"cpu": 0.42, "machine": "machine-1"})
+
+
+def incident(name: str = "i1", status: Status = Status.TRIGGERED) -> Incident:
+    return Incident(name, "shop", POLICY, T0, SEEN, status=status, due_at=T0 + timedelta(minutes=15), version=1)
+
+
+def message(number: int = 1, incident_id: str = "i1") -> outbox.Message:
+    to = Recipient(f"person:p{number}", "Kim Jimin", f"p{number}@example.com", "ko")
+    return outbox.Message(
+        0, f"<{incident_id}.tier1.1.{number}@example.com>", incident_id, "tier", 1, 1, to, {"elapsed_s": 300.0},
+        T0, T0, T0, "pending", 0, 0,
+    )  # fmt: skip
+
+
+def test_migrating_twice_changes_nothing(db: Database) -> None:
+    assert migrate(db) == []
+
+
+def test_the_migrations_make_the_schema_that_the_code_expects(db: Database) -> None:
+    made = inspect(db.engine)
+    assert set(made.get_table_names()) - {"migrations"} == set(metadata.tables)
+    for name, table in metadata.tables.items():
+        columns = {column["name"]: column["nullable"] for column in made.get_columns(name)}
+        assert columns == {column.name: bool(column.nullable) for column in table.columns}, name
+        indexes = {(index["name"], bool(index["unique"])) for index in made.get_indexes(name)}
+        assert indexes == {(index.name, index.unique) for index in table.indexes}, name
+
+
+def test_a_database_from_a_newer_version_is_left_alone(db: Database) -> None:
+    db.write(lambda tx: tx.execute(text("INSERT INTO migrations (number) VALUES (9999)")))
+    with pytest.raises(TooNew):
+        migrate(db)
+
+
+def test_an_incident_comes_back_as_it_was(db: Database) -> None:
+    db.write(lambda tx: incidents.add(tx, incident()))
+    assert db.read(lambda tx: incidents.load(tx, "i1")) == incident()
+
+
+def test_a_second_open_incident_of_a_service_and_policy_is_refused(db: Database) -> None:
+    db.write(lambda tx: incidents.add(tx, incident()))
+    with pytest.raises(Exception, match=r"(?i)unique"):
+        db.write(lambda tx: incidents.add(tx, incident("i2")))
+    db.write(lambda tx: incidents.add(tx, incident("i3", Status.RESOLVED)))
+    assert len(db.read(incidents.search)) == 2
+
+
+def test_saving_over_somebody_elses_change_is_refused(db: Database) -> None:
+    db.write(lambda tx: incidents.add(tx, incident()))
+    db.write(lambda tx: incidents.save(tx, replace(incident(), version=2), read=1))
+    with pytest.raises(Stale):
+        db.write(lambda tx: incidents.save(tx, replace(incident(), version=2), read=1))
+
+
+def test_a_missing_incident_is_not_found(db: Database) -> None:
+    with pytest.raises(NotFound, match="nobody"):
+        db.read(lambda tx: incidents.load(tx, "nobody"))
+
+
+def test_only_passed_timers_are_due(db: Database) -> None:
+    db.write(lambda tx: incidents.add(tx, incident()))
+    assert db.read(lambda tx: incidents.due(tx, T0 + timedelta(minutes=14))) == []
+    assert len(db.read(lambda tx: incidents.due(tx, T0 + timedelta(minutes=15)))) == 1
+
+
+def test_a_clock_comes_back_as_it_was(db: Database) -> None:
+    clock = BreachClock(since=T0, held_at=T0, machines={"a": Machine("a", T0, 0.3, 12.5)})
+    db.write(lambda tx: breaches.save(tx, "shop", "burst", clock))
+    db.write(lambda tx: breaches.save(tx, "shop", "burst", clock))
+    assert db.read(lambda tx: breaches.load(tx, "shop", "burst")) == clock
+    assert db.read(lambda tx: breaches.load(tx, "shop", "other")) == BreachClock()
+
+
+def test_the_same_message_is_put_once(db: Database) -> None:
+    db.write(lambda tx: [outbox.put(tx, message()) for _ in range(2)])
+    assert len(db.read(lambda tx: outbox.of(tx, "i1"))) == 1
+
+
+def test_a_claimed_message_is_nobody_elses_until_the_lease_ends(db: Database) -> None:
+    db.write(lambda tx: outbox.put(tx, message()))
+    first = db.write(lambda tx: outbox.claim(tx, T0, 10))
+    assert [m.recipient.address for m in first] == ["p1@example.com"]
+    assert db.write(lambda tx: outbox.claim(tx, T0, 10)) == []
+    db.write(lambda tx: tx.execute(text("UPDATE outbox SET leased_until = 1")))  # the lease runs out
+    second = db.write(lambda tx: outbox.claim(tx, T0, 10))
+    assert second[0].fence == first[0].fence + 1
+
+
+def test_whoever_lost_the_lease_cannot_write_its_result(db: Database) -> None:
+    db.write(lambda tx: outbox.put(tx, message()))
+    (late,) = db.write(lambda tx: outbox.claim(tx, T0, 10))
+    db.write(outbox.release)
+    (new,) = db.write(lambda tx: outbox.claim(tx, T0, 10))
+    done = {"at": T0, "outcome": "accepted", "answer": "250 ok", "due_at": T0}
+    assert not db.write(lambda tx: outbox.finish(tx, late, state="refused", **done))  # type: ignore[arg-type]
+    assert db.write(lambda tx: outbox.finish(tx, new, state="accepted", **done))  # type: ignore[arg-type]
+    (kept,) = db.read(lambda tx: outbox.of(tx, "i1"))
+    assert (kept.state, kept.accepted_at, kept.answer) == ("accepted", T0, "250 ok")
+    assert len(db.read(lambda tx: outbox.attempts_of(tx, [kept.id]))[kept.id]) == 2
+
+
+def test_many_claimers_never_get_the_same_message(db: Database) -> None:
+    db.write(lambda tx: [outbox.put(tx, message(n)) for n in range(200)])
+    got: list[int] = []
+    guard = threading.Lock()
+
+    def take() -> None:
+        while found := db.write(lambda tx: outbox.claim(tx, T0, 7)):
+            with guard:
+                got.extend(each.id for each in found)
+
+    threads = [threading.Thread(target=take) for _ in range(6)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(got) == len(set(got)) == 200
+
+
+def test_everyone_told_is_everyone_not_refused(db: Database) -> None:
+    db.write(lambda tx: [outbox.put(tx, message(n)) for n in (1, 2, 3)])
+    one, two, _ = db.write(lambda tx: outbox.claim(tx, T0, 10))
+    done = {"at": T0, "outcome": "", "answer": "", "due_at": T0}
+    db.write(lambda tx: outbox.finish(tx, one, state="accepted", **done))  # type: ignore[arg-type]
+    db.write(lambda tx: outbox.finish(tx, two, state="refused", **done))  # type: ignore[arg-type]
+    told = db.read(lambda tx: outbox.told(tx, "i1"))
+    assert {each.address for each in told} == {"p1@example.com", "p3@example.com"}
+
+
+def test_the_timeline_keeps_its_order(db: Database) -> None:
+    lines = [Entry(T0, f"line {n}", {"n": n, "nothing": None}) for n in range(5)]
+    db.write(lambda tx: timeline.append(tx, "i1", lines))
+    assert db.read(lambda tx: timeline.of(tx, "i1")) == lines
+
+
+def test_an_alert_is_one_row_whatever_the_order_of_its_labels(db: Database) -> None:
+    first = Alert({"alertname": "A", "instance": "x"}, T0)
+    again = Alert({"instance": "x", "alertname": "A"}, T0, ends_at=T0 + timedelta(minutes=1))
+    db.write(lambda tx: [alerts.put(tx, each, T0, "i1") for each in (first, again)])
+    assert db.read(lambda tx: alerts.of(tx, "i1")) == [again]
+    assert db.read(lambda tx: alerts.firing(tx, T0)) == [again]
+    assert db.read(lambda tx: alerts.firing(tx, T0 + timedelta(minutes=1))) == []
+
+
+def test_an_action_is_finished_once(db: Database) -> None:
+    db.write(lambda tx: actions.request(tx, "i1", "shop", "add", ["machine-3"], "Kim Jimin", T0))
+    (asked,) = db.read(actions.unfinished)
+    assert db.write(lambda tx: actions.change(tx, asked, "done", "127.0.0.1:1", T0))
+    assert not db.write(lambda tx: actions.change(tx, asked, "done", "127.0.0.1:1", T0))
+
+
+def test_a_failing_job_takes_nobody_with_it(db: Database) -> None:
+    """On SQLite the jobs below share one transaction."""
+
+    def fail(tx: object) -> None:
+        db_line = Entry(T0, "never", {})
+        timeline.append(tx, "bad", [db_line])  # type: ignore[arg-type]
+        raise ValueError("bad job")
+
+    jobs = [db.submit(lambda tx, n=n: timeline.append(tx, "good", [Entry(T0, str(n), {})])) for n in range(20)]  # type: ignore[misc]
+    bad = db.submit(fail)
+    for job in jobs:
+        job.result(10)
+    with pytest.raises(ValueError, match="bad job"):
+        bad.result(10)
+    assert len(db.read(lambda tx: timeline.of(tx, "good"))) == 20
+    assert db.read(lambda tx: timeline.of(tx, "bad")) == []
