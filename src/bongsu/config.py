@@ -241,12 +241,18 @@ def _value(hint: Any, value: Any, at: str, problems: list[str]) -> Any:
     if len(structs) == 1 and structs[0].__struct_config__.tag is None:
         return _read(structs[0], value, at, problems)
     try:
-        return msgspec.convert(value, hint)
+        return msgspec.convert(value, hint, dec_hook=_path)
     except msgspec.ValidationError as error:
         what = str(error).split(" - at ")[0].rstrip(".")
         hint_text = '; write durations like "PT5M"' if "duration" in what else ""
         problems.append(f"{at}: {what[0].lower()}{what[1:]}{hint_text}")
         return None
+
+
+def _path(kind: type, value: Any) -> Any:
+    if kind is Path and isinstance(value, str):
+        return Path(value)
+    raise ValueError(f"expected a {kind.__name__.lower()}, got {value!r}")
 
 
 def _place(at: str, key: str) -> str:

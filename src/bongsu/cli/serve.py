@@ -61,11 +61,13 @@ def serve(
     def stop(_signal: int, _frame: FrameType | None) -> None:
         server.should_exit = True
 
+    # uvicorn raises the signal that ended it once more, with the handlers that stood before it
+    for each in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(each, stop)
     worker.start()
     try:
         asyncio.run(run())
     finally:
-        signal.signal(signal.SIGTERM, stop)
         worker.stop()
         context.db.close()
         if lock is not None:

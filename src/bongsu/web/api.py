@@ -89,8 +89,8 @@ def _alert(posted: PostedAlert, context: Context) -> Alert:
     )
 
 
-@post("/api/v2/alerts", status_code=200, sync_to_thread=False, name="alerts")
-async def post_alerts(request: Request[Any, Any, Any], state: State) -> Response[None]:
+@post("/api/v2/alerts", status_code=200, name="alerts")
+async def post_alerts(request: Request[Any, Any, Any], state: State) -> Response[bytes]:
     """Take alerts in; they are on disk when this answers 200."""
     import asyncio
 
@@ -98,7 +98,7 @@ async def post_alerts(request: Request[Any, Any, Any], state: State) -> Response
     arrived = read_alerts(await request.body(), context)
     await asyncio.to_thread(intake.receive, context, arrived)
     ALERTS.inc(len(arrived))
-    return Response(None, status_code=200)
+    return Response(b"", status_code=200, media_type="application/json")
 
 
 @get("/api/incidents", sync_to_thread=True)

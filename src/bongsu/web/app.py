@@ -26,6 +26,7 @@ def create_app(context: Context) -> Litestar:
         state=State({"context": context}),
         exception_handlers={BongsuError: answer, HTTPException: refuse},
         openapi_config=OpenAPIConfig(title="Bongsu", version=__version__, path="/api/schema"),
+        logging_config=None,
         request_max_body_size=LARGEST_BODY,
         **page_settings(),
     )

@@ -1,0 +1,106 @@
+"""The configuration: every fault at once, each with its place and what to do."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from bongsu.bootstrap import directory_of, policy_of, service_of
+from bongsu.cli.serve import unreachable
+from bongsu.config import load
+from bongsu.core.errors import InvalidInput
+
+GOOD = """
+[service.shop]
+machine = "lightsail:small-2GB"
+policy = "burst"
+balancer = { kind = "haproxy", socket = "/run/haproxy.sock", backend = "shop" }
+
+[policy.burst]
+tier = [
+  { after = "PT5M", notify = ["on-call:shop"] },
+  { after = "PT20M", notify = ["team:commerce"] },
+]
+ceiling = { notify = ["on-call:shop"] }
+
+[person.jimin]
+name = "Kim Jimin"
+locale = "ko"
+contact = [{ email = "jimin@example.com" }]
+
+[team.commerce]
+name = "Commerce"
+members = ["jimin"]
+
+[schedule.shop]
+rotation = { people = ["jimin"], every = "P7D", from = "2026-01-05T09:00:00+09:00" }
+"""
+
+
+def faults(tmp_path: Path, text: str) -> list[str]:
+    file = tmp_path / "bongsu.toml"
+    file.write_text(text)
+    with pytest.raises(InvalidInput) as caught:
+        load(file)
+    return [problem.removeprefix(f"{file}: ") for problem in caught.value.problems]
+
+
+def test_a_good_file_becomes_core_values(tmp_path: Path) -> None:
+    file = tmp_path / "bongsu.toml"
+    file.write_text(GOOD)
+    config = load(file)
+    service = service_of("shop", config.service["shop"], config)
+    assert service.policy.tiers[1].after == timedelta(minutes=20)
+    assert service.policy.throttled == ("on-call:shop",), "what has no target of its own calls the first tier"
+    assert service.stale == timedelta(seconds=15)
+    assert "system_cpu_usage" in service.signals["cpu"]
+    assert directory_of(config).teams["commerce"].members == ("jimin",)
+    assert policy_of("burst", config.policy["burst"]).ceiling is not None
+
+
+def test_every_fault_is_listed_at_once_with_its_place(tmp_path: Path) -> None:
+    text = (
+        GOOD.replace("policy = ", "polcy = ").replace("PT20M", "20 minutes").replace('name = "Kim Jimin"', "name = 7")
+    )
+    found = faults(tmp_path, text + '[smtp]\nport = "mail"\n')
+    assert any(each.startswith("service.shop.polcy: unknown key; did you mean policy?") for each in found)
+    assert any(each.startswith("service.shop.policy: missing") for each in found)
+    assert any(each.startswith("policy.burst.tier[2].after: ") and "PT5M" in each for each in found)
+    assert any(each.startswith("person.jimin.name: ") for each in found)
+    assert any(each.startswith("smtp.port: ") for each in found)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "expected"),
+    [
+        ("lightsail:small-2GB", "lightsail:smal-2GB", "did you mean 'lightsail:small-2GB'"),
+        ('policy = "burst"', 'policy = "brst"', "did you mean 'burst'"),
+        ("on-call:shop", "oncall:shop", "is not on-call:NAME"),
+        ("team:commerce", "team:comerce", "did you mean 'commerce'"),
+        ("PT20M", "PT2M", "must rise"),
+        ('locale = "ko"', 'locale = "fr"', "use en or ko"),
+        ("jimin@example.com", "jimin example.com", "is not an address"),
+        ('people = ["jimin"]', 'people = ["jimmy"]', "there is no people 'jimmy'"),
+        ("+09:00", "", "time zone"),
+        ('kind = "haproxy"', 'kind = "nginx"', "service.shop.balancer"),
+    ],
+)
+def test_a_name_that_leads_nowhere_is_found(tmp_path: Path, old: str, new: str, expected: str) -> None:
+    found = faults(tmp_path, GOOD.replace(old, new))
+    assert any(expected in each for each in found), found
+
+
+def test_a_missing_file_and_broken_toml_say_so(tmp_path: Path) -> None:
+    with pytest.raises(InvalidInput, match="--config"):
+        load(tmp_path / "none.toml")
+    assert "not valid TOML" in faults(tmp_path, "[service")[0]
+
+
+def test_check_names_a_tier_that_reaches_nobody(tmp_path: Path) -> None:
+    file = tmp_path / "bongsu.toml"
+    file.write_text(GOOD.replace('contact = [{ email = "jimin@example.com" }]', ""))
+    found = unreachable(load(file))
+    assert any("tier 1 reaches nobody" in each for each in found)
+    assert any("tier 2 reaches nobody" in each for each in found)
