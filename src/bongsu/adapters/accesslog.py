@@ -17,7 +17,7 @@ from bongsu.ports import Traffic, Unavailable
 
 _REQUESTS = """
 CREATE TEMP TABLE r AS
-SELECT CAST(ts AS TIMESTAMPTZ) AS at, regexp_replace(path, '/[0-9]+', '/{id}', 'g') AS route, server,
+SELECT CAST(ts AS TIMESTAMPTZ) AS seen_at, regexp_replace(path, '/[0-9]+', '/{id}', 'g') AS route, server,
        status, duration_ms, coalesce("user", '') AS who, coalesce(visitor, '') AS visitor,
        (coalesce(synthetic, '') NOT IN ('', '0', 'false')
         OR path LIKE '/actuator%' OR path LIKE '/healthz%') AS left_out
@@ -31,11 +31,11 @@ WHERE CAST(ts AS TIMESTAMPTZ) >= CAST($calm_since AS TIMESTAMPTZ)
 QUERY = """
 WITH calm AS (
   SELECT route, quantile_cont(duration_ms, 0.95) AS p95
-  FROM r WHERE NOT left_out AND at < CAST($since AS TIMESTAMPTZ) GROUP BY route
+  FROM r WHERE NOT left_out AND seen_at < CAST($since AS TIMESTAMPTZ) GROUP BY route
 ), w AS (
   SELECT r.*, status >= 500 OR status <= 0 AS failed,
          duration_ms > greatest($slow_at_least, $slow_factor * coalesce(p95, 0)) AS slow
-  FROM r LEFT JOIN calm USING (route) WHERE at >= CAST($since AS TIMESTAMPTZ)
+  FROM r LEFT JOIN calm USING (route) WHERE seen_at >= CAST($since AS TIMESTAMPTZ)
 ), u AS (SELECT * FROM w WHERE NOT left_out
 ), signed AS (SELECT DISTINCT visitor FROM u WHERE who <> ''
 ), v AS (
@@ -51,7 +51,8 @@ FROM v
 """
 
 _RATES = """
-SELECT {name}, count(*) FILTER (at < CAST($since AS TIMESTAMPTZ)), count(*) FILTER (at >= CAST($since AS TIMESTAMPTZ))
+SELECT {name}, count(*) FILTER (seen_at < CAST($since AS TIMESTAMPTZ)),
+       count(*) FILTER (seen_at >= CAST($since AS TIMESTAMPTZ))
 FROM r WHERE NOT left_out GROUP BY 1
 """
 
@@ -121,7 +122,7 @@ def count(asked: dict[str, Any]) -> dict[str, Any]:
     since = {"since": asked["since"]}
     slow = {"slow_at_least": SLOW_AT_LEAST_MS, "slow_factor": SLOW_FACTOR}
     counts = db.execute(QUERY, since | slow).fetchone()
-    first = db.execute("SELECT epoch(min(at)) FROM r").fetchone()
+    first = db.execute("SELECT epoch(min(seen_at)) FROM r").fetchone()
     began, until = (
         datetime.fromisoformat(asked["since"]).timestamp(),
         datetime.fromisoformat(asked["until"]).timestamp(),
