@@ -60,7 +60,7 @@ def seen(minutes: float, *, holding: bool = True, **more: object) -> Seen:
         machines=("machine-1",) if holding else (),
         joined=("machine-1",) if holding else (),
     )
-    return replace(base, **more)  # type: ignore[arg-type]
+    return replace(base, **more)
 
 
 def told(effects: tuple[Effect, ...]) -> list[tuple[Kind, int]]:
@@ -262,13 +262,14 @@ def histories(draw: st.DrawFn) -> list[tuple[float, Event]]:
     for choice, seconds in steps:
         minutes += seconds / 60
         observed = seen(minutes, high=choice == 1, throttled=choice == 2, blind_since=T0 if choice == 3 else None)
-        event: Event = {
+        others: dict[int, Event] = {
             4: Observed(seen(minutes, holding=False, recovered=bool(seconds % 2))),
             5: Acknowledged("jimin"),
             6: Unreachable(Kind.TIER, 1 + seconds % 3, 1, "nobody"),
             7: Due(at(minutes)),
             8: Unreachable(Kind.CEILING, 0, 1, "nobody"),
-        }.get(choice, Observed(observed))
+        }
+        event = others.get(choice, Observed(observed))
         found.append((minutes, event))
     return found
 

@@ -117,8 +117,8 @@ def test_whoever_lost_the_lease_cannot_write_its_result(db: Database) -> None:
     db.write(outbox.release)
     (new,) = db.write(lambda tx: outbox.claim(tx, T0, 10))
     done = {"at": T0, "outcome": "accepted", "answer": "250 ok", "due_at": T0}
-    assert not db.write(lambda tx: outbox.finish(tx, late, state="refused", **done))  # type: ignore[arg-type]
-    assert db.write(lambda tx: outbox.finish(tx, new, state="accepted", **done))  # type: ignore[arg-type]
+    assert not db.write(lambda tx: outbox.finish(tx, late, state="refused", **done))
+    assert db.write(lambda tx: outbox.finish(tx, new, state="accepted", **done))
     (kept,) = db.read(lambda tx: outbox.of(tx, "i1"))
     assert (kept.state, kept.accepted_at, kept.answer) == ("accepted", T0, "250 ok")
     assert len(db.read(lambda tx: outbox.attempts_of(tx, [kept.id]))[kept.id]) == 2
@@ -146,8 +146,8 @@ def test_everyone_told_is_everyone_not_refused(db: Database) -> None:
     db.write(lambda tx: [outbox.put(tx, message(n)) for n in (1, 2, 3)])
     one, two, _ = db.write(lambda tx: outbox.claim(tx, T0, 10))
     done = {"at": T0, "outcome": "", "answer": "", "due_at": T0}
-    db.write(lambda tx: outbox.finish(tx, one, state="accepted", **done))  # type: ignore[arg-type]
-    db.write(lambda tx: outbox.finish(tx, two, state="refused", **done))  # type: ignore[arg-type]
+    db.write(lambda tx: outbox.finish(tx, one, state="accepted", **done))
+    db.write(lambda tx: outbox.finish(tx, two, state="refused", **done))
     told = db.read(lambda tx: outbox.told(tx, "i1"))
     assert {each.address for each in told} == {"p1@example.com", "p3@example.com"}
 
@@ -179,7 +179,7 @@ def test_a_failing_job_takes_nobody_with_it(db: Database) -> None:
 
     def fail(tx: object) -> None:
         db_line = Entry(T0, "never", {})
-        timeline.append(tx, "bad", [db_line])  # type: ignore[arg-type]
+        timeline.append(tx, "bad", [db_line])
         raise ValueError("bad job")
 
     jobs = [db.submit(lambda tx, n=n: timeline.append(tx, "good", [Entry(T0, str(n), {})])) for n in range(20)]  # type: ignore[misc]

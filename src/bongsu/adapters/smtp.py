@@ -5,6 +5,7 @@ from __future__ import annotations
 import smtplib
 import ssl
 import threading
+from collections.abc import Callable
 from pathlib import Path
 
 from bongsu.ports import Letter, Reason, Rejected, Retryable
@@ -55,7 +56,7 @@ class Smtp:
         return _said(code, answer)
 
     def _transact(self, connection: smtplib.SMTP, letter: Letter) -> str:
-        steps = (
+        steps: tuple[Callable[[], tuple[int, bytes]], ...] = (
             lambda: connection.mail(self._sender),
             lambda: connection.rcpt(letter.to),
             lambda: connection.data(letter.body),

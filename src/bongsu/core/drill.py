@@ -31,10 +31,10 @@ class Scenario:
     opening_balance: float = 31.0
     newcomer_balance: float = 24.0
     calm: float = 0.08
-    peak: float = 1.15
+    peak: float = 1.3
     plateau: float = 0.42
     calm_minutes: float = 5.0
-    peak_minutes: float = 4.0
+    peak_minutes: float = 5.0
     after_exhaustion: float = 14.0
     own_cost: float = 0.02
     tiers: tuple[float, float, float] = (5.0, 20.0, 40.0)

@@ -77,7 +77,9 @@ def _scale_out(tx: Transaction, context: Context, incident_id: str, by: str) -> 
 
 
 def _free_names(tx: Transaction, context: Context, service: str, count: int) -> tuple[str, ...]:
+    """New names in the manner of the machines that are there: after ``m2`` comes ``m3``."""
     clock = breaches.load(tx, service, context.services[service].policy.name)
     taken = set(clock.machines) | {action.machine for action in actions.of_service(tx, service)}
-    names = (f"machine-{number}" for number in range(1, len(taken) + count + 1))
+    prefix = next((name.rstrip("0123456789") for name in sorted(taken)), "machine-")
+    names = (f"{prefix}{number}" for number in range(1, len(taken) + count + 1))
     return tuple(name for name in names if name not in taken)[:count]

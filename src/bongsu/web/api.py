@@ -182,6 +182,8 @@ def metrics() -> Response[bytes]:
 api_router = Router(
     "/",
     route_handlers=[
-        post_alerts, list_incidents, show_incident, acknowledge, resolve, scale_out, healthz, metrics,
+        post_alerts, list_incidents, show_incident,
+        show_report,
+        acknowledge, resolve, scale_out, healthz, metrics,
     ],
 )  # fmt: skip

@@ -55,14 +55,14 @@ class Responder(threading.Thread):
         super().__init__(name="responder", daemon=True)
         self._inbox, self._address, self._scales_out, self._reaction = inbox, address, scales_out, reaction
         self._say = say
-        self._stop = threading.Event()
+        self._home = threading.Event()
         self.error = ""
         self.acknowledged_at: float | None = None
         self.scaled_at: float | None = None
 
     def stop(self) -> None:
         """Go home."""
-        self._stop.set()
+        self._home.set()
         self.join(timeout=10)
 
     def run(self) -> None:
@@ -71,14 +71,14 @@ class Responder(threading.Thread):
             mail = self._wait_for_mail()
             if mail is None:
                 return
-            self._stop.wait(self._reaction)
+            self._home.wait(self._reaction)
             self._act(mail)
         except (OSError, LookupError, urllib.error.URLError, ValueError) as error:
             self.error = f"{type(error).__name__}: {error}"
             self._say(f"responder failed: {self.error}")
 
     def _wait_for_mail(self) -> Path | None:
-        while not self._stop.wait(0.1):
+        while not self._home.wait(0.1):
             for line in read_lines(self._inbox / "inbox.jsonl"):
                 headers = {key.lower(): value for key, value in line["headers"].items()}
                 if line["to"] == self._address and headers.get("x-bongsu-tier") == "1":
@@ -117,11 +117,12 @@ def link_in(mail: Path) -> str:
     return found.group()
 
 
-def _form(page: str, ending: str) -> Form:
-    forms = [each for each in Forms(page).found if each.action.endswith(ending) or not ending]
-    if not forms:
-        raise LookupError(f"the page has no form {ending!r}: {page[:300]}")
-    return forms[0]
+def _form(page: str, about: str) -> Form:
+    """The first form of a page whose address has this in it. Raises LookupError."""
+    form = next((each for each in Forms(page).found if about in each.action), None)
+    if form is None:
+        raise LookupError(f"the page has no form about {about or 'anything'}")
+    return form
 
 
 def _open(url: str) -> str:

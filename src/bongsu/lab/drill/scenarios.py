@@ -15,10 +15,9 @@ FLASH_SALE = Scenario("flash-sale")
 SHORT = replace(
     FLASH_SALE,
     name="flash-sale-short",
-    opening_balance=15.0,
+    opening_balance=16.0,
     newcomer_balance=20.0,
     calm_minutes=4.0,
-    peak_minutes=4.0,
     tiers=(5.0, 10.0, 15.0),
     ack_holds=6.0,
     runway_under=2.0,

@@ -17,7 +17,8 @@ from bongsu.lab.drill.scenarios import SABOTAGES, SHORT, Sabotage
 from bongsu.lab.plan import LabPlan
 from bongsu.lab.running import start_lab
 
-WARM_UP_RATE = 20.0
+USUAL_COST = 0.0035
+"""CPU seconds of a visit, roughly: enough to choose the rate to measure at, for the cost depends on it."""
 
 
 def measure(scenario: Scenario, folder: Path, watcher: Watcher) -> Calibration:
@@ -32,8 +33,9 @@ def measure(scenario: Scenario, folder: Path, watcher: Watcher) -> Calibration:
         bongsu=False,
     )
     with start_lab(plan, folder / "lab") as lab:
-        calibrate(lab, folder / "warm-up", mix="sale", rate=WARM_UP_RATE, seconds=2.0)
-        found = calibrate(lab, folder / "load", mix="sale", rate=WARM_UP_RATE, seconds=5.0)
+        rate = scenario.plateau * scenario.size / USUAL_COST
+        calibrate(lab, folder / "warm-up", mix="sale", rate=rate, seconds=2.0)
+        found = calibrate(lab, folder / "load", mix="sale", rate=rate, seconds=6.0)
     watcher.say(f"a visit costs {found.per_arrival * 1000:.1f} ms of CPU, an idle machine {found.idle:.3f} cores")
     return found
 

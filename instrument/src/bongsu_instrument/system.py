@@ -1,0 +1,153 @@
+"""The machine and the process: CPU, load, files, disk, times. What the system does not tell is left out, not zero."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+import time
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+from threading import Lock
+
+from prometheus_client.core import GaugeMetricFamily, Metric
+
+SHORTEST_WINDOW = 0.5
+"""Seconds. Two scrapers at once would otherwise each see a CPU share over a few milliseconds."""
+_IMPORTED = time.time()
+
+
+def cpu_count() -> int:
+    """Processors that this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def machine_ticks(stat: Path = Path("/proc/stat")) -> tuple[float, float] | None:
+    """Busy and all clock ticks of the machine since its start; time stolen by the host counts as busy."""
+    try:
+        with stat.open() as lines:
+            values = [float(each) for each in lines.readline().split()[1:9]]
+    except (OSError, ValueError):
+        return None
+    if len(values) < 5:
+        return None
+    every = sum(values)  # user nice system idle iowait irq softirq steal
+    return every - values[3] - values[4], every
+
+
+def process_start() -> float:
+    """When this process began, in Unix seconds; outside Linux, when this module was imported."""
+    try:
+        ticks = float(Path("/proc/self/stat").read_text().rpartition(")")[2].split()[19])
+        boot = next(line for line in Path("/proc/stat").read_text().splitlines() if line.startswith("btime"))
+        return float(boot.split()[1]) + ticks / os.sysconf("SC_CLK_TCK")
+    except (OSError, ValueError, StopIteration, IndexError):
+        return _IMPORTED
+
+
+class CpuShare:
+    """Shares of CPU, 0 to 1, over the time since they were last asked for; None before there is a window to tell of."""
+
+    def __init__(self) -> None:
+        self._lock = Lock()
+        self._at, self._process, self._machine = self._now()
+        self._shares: tuple[float | None, float | None] = None, None
+
+    @staticmethod
+    def _now() -> tuple[float, float, tuple[float, float] | None]:
+        times = os.times()
+        return time.monotonic(), times.user + times.system, machine_ticks()
+
+    def read(self) -> tuple[float | None, float | None]:
+        """(machine, process)."""
+        with self._lock:
+            at, process, machine = self._now()
+            elapsed = at - self._at
+            if elapsed >= SHORTEST_WINDOW:
+                of_machine = None
+                if machine and self._machine:
+                    of_machine = _ratio(machine[0] - self._machine[0], machine[1] - self._machine[1])
+                self._shares = of_machine, _ratio(process - self._process, elapsed * cpu_count())
+                self._at, self._process, self._machine = at, process, machine
+            return self._shares
+
+
+def _ratio(part: float, whole: float) -> float:
+    return min(1.0, max(0.0, part / whole)) if whole > 0 else 0.0
+
+
+def _gauge(name: str, text: str, value: float) -> Metric:
+    return GaugeMetricFamily(name, text, value=value)
+
+
+class SystemCollector:
+    """``paths`` are the folders whose file systems are measured."""
+
+    def __init__(self, paths: Sequence[str | os.PathLike[str]]) -> None:
+        self._paths = [str(Path(each).absolute()) for each in paths]
+        self._cpu = CpuShare()
+        self._began = process_start()
+        self._class: str | None = None
+        self._started = 0.0
+
+    def started(self, application: str) -> None:
+        """The application answers from now on."""
+        self._class, self._started = application, max(0.0, time.time() - self._began)
+
+    def describe(self) -> Iterable[Metric]:
+        """Names are known at scrape time only."""
+        return ()
+
+    def collect(self) -> Iterator[Metric]:
+        """Called by every scrape."""
+        machine, process = self._cpu.read()
+        if machine is not None:
+            yield _gauge(
+                "system_cpu_usage",
+                "The recent cpu usage of the system the application is running in",
+                machine,
+            )
+        if process is not None:
+            yield _gauge("process_cpu_usage", "The recent cpu usage of this process", process)
+        yield _gauge("system_cpu_count", "The number of processors available to this process", cpu_count())
+        if hasattr(os, "getloadavg"):
+            text = "Runnable entities queued and running, averaged over a minute"
+            yield _gauge("system_load_average_1m", text, os.getloadavg()[0])
+        yield _gauge("process_uptime_seconds", "The uptime of this process", max(0.0, time.time() - self._began))
+        yield _gauge("process_start_time_seconds", "Start time of the process since unix epoch", self._began)
+        if self._class is not None:
+            text = "Time taken to start the application"
+            started = GaugeMetricFamily("application_started_time_seconds", text, labels=["main_application_class"])
+            started.add_metric([self._class], self._started)
+            yield started
+        yield from self._files()
+        yield from self._disks()
+
+    def _files(self) -> Iterator[Metric]:
+        try:
+            count = len(os.listdir("/proc/self/fd"))  # noqa: PTH208 -- a name each is enough
+        except OSError:
+            count = -1
+        if count >= 0:
+            yield _gauge("process_files_open_files", "The open file descriptor count", count)
+        if sys.platform != "win32":
+            import resource
+
+            most = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
+            if most != resource.RLIM_INFINITY:
+                yield _gauge("process_files_max_files", "The maximum file descriptor count", most)
+
+    def _disks(self) -> Iterator[Metric]:
+        free = GaugeMetricFamily("disk_free_bytes", "Usable space for path", labels=["path"])
+        total = GaugeMetricFamily("disk_total_bytes", "Total space for path", labels=["path"])
+        for path in self._paths:
+            try:
+                usage = shutil.disk_usage(path)
+            except OSError:
+                continue
+            free.add_metric([path], usage.free)
+            total.add_metric([path], usage.total)
+        yield free
+        yield total

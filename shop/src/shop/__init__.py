@@ -1,0 +1,1 @@
+"""A small e-commerce service: products, orders, points, payments."""

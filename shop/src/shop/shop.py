@@ -1,0 +1,31 @@
+"""One running shop: what the routes work with."""
+
+from __future__ import annotations
+
+from bongsu_instrument import Instrument
+from shop.catalogue import TopSellers
+from shop.database import Database
+from shop.metrics import BusinessMetrics
+from shop.settings import Settings
+
+
+class Shop:
+    """Database, caches and metrics of one process; the connections are opened by ``open``."""
+
+    def __init__(self, settings: Settings, instrument: Instrument) -> None:
+        self.settings = settings
+        self.instrument = instrument
+        self.database = Database(
+            settings.database_url, size=settings.pool_size, timeout=settings.pool_timeout, instrument=instrument
+        )
+        self.metrics = BusinessMetrics(instrument.registry)
+        self.top_sellers = TopSellers(self.database)
+        self.metrics.watch_top_age(self.top_sellers.age)
+
+    def open(self) -> None:
+        """Begin to connect."""
+        self.database.open()
+
+    def close(self) -> None:
+        """End all connections."""
+        self.database.close()

@@ -1,0 +1,1 @@
+"""Facts in, words out: mails, reports, charts, and the catalogues they speak from."""

@@ -1,0 +1,172 @@
+"""A message of the outbox as a mail: RFC 5322 bytes, the same however often it is tried."""
+
+from __future__ import annotations
+
+import email.policy
+import functools
+import hashlib
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime, tzinfo
+from email.header import Header
+from email.message import EmailMessage
+from email.utils import format_datetime, formataddr
+
+from bongsu.core.delivery import thread_id
+from bongsu.core.incident import Kind
+from bongsu.render import situation
+from bongsu.render.situation import Form, Situation
+from bongsu.render.words import Words, clean, environment, spoken, text_of
+from bongsu.store.outbox import Message
+
+_POLICY = email.policy.SMTP.clone(cte_type="7bit")
+"""7 bit, because not every relay on the way takes 8."""
+_NEWLINE = "\r\n"
+_LINK = "https://link.invalid/"
+"""Stands for the recipient's own link while a body is shared by all who are told the same in the same language."""
+_PLAIN_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
+_BY_SITUATION = (Form.OVER, Form.FLAT)
+
+Value = str | float | int | bool | None
+
+
+@dataclass(frozen=True, slots=True)
+class _Said:
+    """Everything that a body depends on; hashable, so that bodies can be kept."""
+
+    kind: Kind
+    level: int
+    service: str
+    policy: str
+    facts: tuple[tuple[str, Value], ...]
+    at: datetime
+    locale: str
+    zone: tzinfo
+    page: str
+    linked: bool
+    speed: float
+
+
+@dataclass(frozen=True, slots=True)
+class Bodies:
+    """A mail's words, with ``_LINK`` where the recipient's own link goes."""
+
+    subject: str
+    text: str
+    html: str
+
+
+def letter(
+    message: Message,
+    *,
+    sender: str,
+    host: str,
+    link: str | None,
+    page: str,
+    speed: float = 1.0,
+    zone: tzinfo = UTC,
+) -> bytes:
+    """The whole mail. ``link``: where this recipient acknowledges; ``page``: the incident on the console.
+
+    ``speed``: how many times as fast as the wall's the service's time runs; ``zone``: in which times are shown.
+    """
+    said = bodies(message, page=page, linked=link is not None, speed=speed, zone=zone)
+    thread = thread_id(message.incident_id, host)
+    headers = {
+        "From": sender if "<" in sender else formataddr(("Bongsu", sender)),
+        "To": _mailbox(message.recipient.name, message.recipient.address),
+        "Subject": said.subject,
+        "Date": format_datetime(message.written_at),
+        "Message-ID": message.message_id,
+        "In-Reply-To": thread,
+        "References": thread,
+        "Auto-Submitted": "auto-generated",
+        "X-Bongsu-Incident": message.incident_id,
+        "X-Bongsu-Kind": message.kind,
+    }
+    if message.kind == Kind.TIER:
+        headers["X-Bongsu-Tier"] = str(message.level)
+    head = "".join(_header(name, value) for name, value in headers.items())
+    own = link or page
+    return head.encode("ascii") + _content(message, said.text.replace(_LINK, own), said.html.replace(_LINK, own))
+
+
+def _header(name: str, value: str) -> str:
+    """One header, on as many lines as it needs.
+
+    Not by EmailMessage: it loses spaces between encoded words when it folds, and encodes long ids.
+    """
+    value = clean(value)
+    if value.isascii():
+        return f"{name}: {value}\r\n"
+    return f"{name}: {Header(value, 'utf-8', header_name=name).encode(linesep=_NEWLINE)}\r\n"
+
+
+def _mailbox(name: str, address: str) -> str:
+    """A name and its address; a sign that no header can carry becomes a question mark, for the envelope decides."""
+    return formataddr((clean(name), clean(address).encode("ascii", "replace").decode("ascii")))
+
+
+def _content(message: Message, text: str, html: str) -> bytes:
+    """The MIME part of a mail, from MIME-Version on."""
+    mail = EmailMessage(policy=_POLICY)
+    mail.set_content(text)
+    mail.add_alternative(html, subtype="html")
+    # the boundary is made of the message's id, or every try would have bytes of its own
+    mail.set_boundary("=_" + hashlib.blake2b(message.message_id.encode(), digest_size=12).hexdigest())
+    return mail.as_bytes()
+
+
+def bodies(message: Message, *, page: str, linked: bool, speed: float = 1.0, zone: tzinfo = UTC) -> Bodies:
+    """The words of a mail; those of an incident and language are made once for all its recipients."""
+    facts = tuple(sorted((key, value) for key, value in message.facts.items()))
+    said = _Said(
+        kind=Kind(message.kind),
+        level=message.level,
+        service=text_of(message.facts, "service") or "?",
+        policy=text_of(message.facts, "policy"),
+        facts=tuple((key, clean(value) if isinstance(value, str) else value) for key, value in facts),
+        at=message.decided_at,
+        locale=spoken(message.recipient.locale),
+        zone=zone,
+        page=page,
+        linked=linked,
+        speed=speed,
+    )
+    return _bodies(said, clean(message.incident_id))
+
+
+@functools.lru_cache(maxsize=128)
+def _bodies(said: _Said, incident_id: str) -> Bodies:
+    w = Words(said.locale, said.zone)
+    s = Situation(said.kind, said.level, said.service, said.policy, dict(said.facts), said.at)
+    alarm = s.kind not in (Kind.RESOLVED, Kind.OVER)
+    values: Mapping[str, object] = {
+        "w": w,
+        "subject": f"[{s.service}] {situation.subject(s, w)}",
+        "incident": incident_id,
+        "what": situation.what(s, w),
+        "since": situation.since(s, w),
+        "first": situation.first(s, w),
+        "notes": situation.notes(s, w),
+        "rows": situation.rows(s, w),
+        "alarm": alarm,
+        "link": _LINK if said.linked and alarm else None,
+        "page": said.page,
+        "report": f"{said.page}/report?lang={w.locale}",
+        "steps": alarm and s.form in _BY_SITUATION,
+        "machine": _plain(text_of(s.facts, "machine"), "INSTANCE"),
+        "speed": said.speed,
+    }
+    templates = environment(said.locale)
+    return Bodies(
+        subject=str(values["subject"]),
+        text=templates.get_template("mail.txt").render(values),
+        html=templates.get_template("mail.html").render(values),
+    )
+
+
+def _plain(name: str, otherwise: str) -> str:
+    """A name that may stand in a command line, or what stands for it."""
+    return name if _PLAIN_NAME.fullmatch(name) else otherwise

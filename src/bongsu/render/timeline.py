@@ -1,0 +1,125 @@
+"""A line of an incident's timeline in words."""
+
+from __future__ import annotations
+
+from bongsu.core.incident import Entry, Kind
+from bongsu.render.terms import kind_word, void_words, why_words
+from bongsu.render.words import N_, Words, clean, number_of, spoken, text_of, time_of
+
+_PLAIN = {
+    "acknowledged_late": N_("%(by)s acknowledged after the end."),
+    "alert_joined": N_("The alert %(alertname)s joined."),
+    "again": N_("Over the baseline again."),
+    "machine_added": N_("%(machine)s answers and gets traffic."),
+    "machine_draining": N_("%(machine)s gets no new traffic."),
+    "machine_failed": N_("%(machine)s could not be started: %(why)s."),
+    "machine_kept": N_("%(machine)s is kept after all: the others could not carry its load."),
+    "machine_removed": N_("%(machine)s was removed."),
+    "reopened": N_("Over the baseline once more: the incident is open again."),
+    "resolved_by_hand": N_("%(by)s declared it over."),
+    "reviewed": N_("%(by)s closed the review."),
+}
+"""Lines whose words need nothing but the facts themselves."""
+
+
+def timeline_words(entry: Entry, locale: str, w: Words | None = None) -> str:
+    """The line in words; a code that has none is shown as it is."""
+    w = w or Words(spoken(locale))
+    facts = entry.facts
+    if entry.what in _PLAIN:
+        known = {name: text_of(facts, name) or "?" for name in ("by", "alertname", "machine", "why")}
+        return w.gettext(_PLAIN[entry.what], **known)
+    match entry.what:
+        case "told":
+            return _told(entry, w)
+        case "opened":
+            return _opened(entry, w)
+        case "was_over":
+            return w.gettext("It was over the baseline while Bongsu was not watching, and is over.")
+        case "unreachable":
+            kind = kind_word(text_of(facts, "kind"), int(number_of(facts, "level") or 0), w)
+            why = why_words(text_of(facts, "why"), w)
+            return w.gettext("Nobody could be told (%(kind)s): %(why)s.", kind=kind, why=why)
+        case "exhausted":
+            return w.gettext("No tier is left above. Nobody heard of it (%(kind)s).", kind=_kind(entry, w))
+        case "acknowledged":
+            return _acknowledged(entry, w)
+        case "ack_void":
+            why = void_words(text_of(facts, "why"), w)
+            who = text_of(facts, "by") or "?"
+            return w.gettext("The acknowledgement of %(by)s no longer holds: %(why)s.", by=who, why=why)
+        case "mitigated":
+            return w.gettext("Every machine is under the baseline, after %(time)s over it.", time=_elapsed(entry, w))
+        case "resolved":
+            return w.gettext("Resolved, after %(time)s over the baseline.", time=_elapsed(entry, w))
+        case "scale_out_requested":
+            return _scale_out(entry, w)
+        case _:
+            return _as_it_is(entry)
+
+
+def _opened(entry: Entry, w: Words) -> str:
+    alert, began = text_of(entry.facts, "alertname"), time_of(entry.facts, "since")
+    if alert:
+        return w.gettext("Incident opened by the alert %(alert)s.", alert=alert)
+    if began is None:
+        return w.gettext("Incident opened.")
+    machines = text_of(entry.facts, "machines")
+    at = w.time(began, near=entry.at, seconds=True)
+    if time_of(entry.facts, "blind_since"):
+        return w.gettext("Incident opened: no data since %(time)s.", time=at)
+    if machines:
+        return w.gettext(
+            "Incident opened: over the baseline since %(time)s on %(machines)s.", time=at, machines=machines
+        )
+    return w.gettext("Incident opened: over the baseline since %(time)s.", time=at)
+
+
+def _told(entry: Entry, w: Words) -> str:
+    to = text_of(entry.facts, "to") or "?"
+    elapsed = number_of(entry.facts, "elapsed_s")
+    said = w.gettext("Told %(to)s: %(kind)s.", to=to, kind=_kind(entry, w))
+    if elapsed and text_of(entry.facts, "kind") not in (Kind.RESOLVED, Kind.OVER):
+        said = w.gettext(
+            "Told %(to)s: %(kind)s, after %(time)s.", to=to, kind=_kind(entry, w), time=w.duration(elapsed)
+        )
+    unreachable = text_of(entry.facts, "unreachable")
+    if not unreachable:
+        return said
+    passed = w.gettext("Passed up: %(why)s.", why=why_words(unreachable, w))
+    return f"{said} {passed}"
+
+
+def _acknowledged(entry: Entry, w: Words) -> str:
+    who, until = text_of(entry.facts, "by") or "?", time_of(entry.facts, "until")
+    if entry.facts.get("holds") is True and until is not None:
+        at = w.time(until, near=entry.at)
+        return w.gettext("%(by)s acknowledged. The next tiers wait until %(time)s.", by=who, time=at)
+    return w.gettext("%(by)s acknowledged. That holds nothing back.", by=who)
+
+
+def _scale_out(entry: Entry, w: Words) -> str:
+    count, who = int(number_of(entry.facts, "count") or 0), text_of(entry.facts, "by") or "?"
+    machines = text_of(entry.facts, "machines")
+    if not count:
+        return w.gettext("%(by)s asked for more machines: there are enough.", by=who)
+    return w.ngettext(
+        "%(by)s asked for %(n)s more machine: %(machines)s.",
+        "%(by)s asked for %(n)s more machines: %(machines)s.",
+        count,
+        by=who,
+        machines=machines,
+    )
+
+
+def _kind(entry: Entry, w: Words) -> str:
+    return kind_word(text_of(entry.facts, "kind"), int(number_of(entry.facts, "level") or 0), w)
+
+
+def _elapsed(entry: Entry, w: Words) -> str:
+    return w.duration(number_of(entry.facts, "elapsed_s") or 0.0)
+
+
+def _as_it_is(entry: Entry) -> str:
+    facts = ", ".join(f"{clean(key)}={clean(value)}" for key, value in entry.facts.items() if value is not None)
+    return f"{clean(entry.what)} ({facts})" if facts else clean(entry.what)

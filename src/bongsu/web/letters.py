@@ -1,0 +1,159 @@
+"""The pages behind the links in mails: acknowledge, then add machines.
+
+Opening a link changes nothing, for mail scanners open links; only its buttons act. The link itself says who acts, so
+there is no session and no cookie to forge.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import msgspec
+from litestar import Controller, Request, Response, Router, get, post
+from litestar.datastructures import State
+from litestar.params import FromPath, URLEncodedBody
+from litestar.response import Redirect
+
+from bongsu.core.incident import Incident
+from bongsu.core.scaling import ScaleOut
+from bongsu.engine import command
+from bongsu.engine.context import Context
+from bongsu.render import links, situation
+from bongsu.render.situation import Form as Trouble
+from bongsu.render.terms import action_word, status_word
+from bongsu.render.words import Words, spoken
+from bongsu.store import actions, incidents
+from bongsu.web.console import fires
+from bongsu.web.pages import ERROR_PAGES, NotListed, asked_locale, page
+
+
+class Form(msgspec.Struct):
+    """What a button sends. ``confirm``: "yes" once asked."""
+
+    confirm: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Bearer:
+    """Who holds the link: the name that acts, and the language it reads."""
+
+    name: str
+    locale: str
+    incident_id: str
+
+
+def bearer_of(context: Context, token: str) -> Bearer:
+    """Whose link this is. Raises Expired, Forged or NotListed."""
+    incident_id, recipient = links.read(context.link_key, token, context.link_expires, context.wall.now())
+    kind, _, name = recipient.partition(":")
+    found = (context.directory.people if kind == "person" else context.directory.teams).get(name)
+    if found is None:
+        raise NotListed
+    return Bearer(found.name, spoken(found.locale), incident_id)
+
+
+class Letters(Controller):
+    """What the bearer of a link may do."""
+
+    path = "/a/{token:str}"
+
+    @get("/", sync_to_thread=True)
+    def show(self, request: Request[Any, Any, Any], state: State, token: FromPath[str]) -> Response[str]:
+        """Who you are and what is wrong, with one button."""
+        context: Context = state.context
+        bearer = bearer_of(context, token)
+        incident, acts = context.db.read(
+            lambda tx: (incidents.load(tx, bearer.incident_id), actions.of(tx, bearer.incident_id))
+        )
+        plan = command.scale_out_plan(context, incident.id) if incident.open and incident.ack else None
+        w = _words(request, bearer)
+        adding = [act for act in acts if act.kind == "add"]
+        values = {
+            **_shared(incident, bearer, w, token),
+            "taken": incident.ack is not None and incident.void is None,
+            "acknowledged": situation.acknowledged(situation.situation_of(incident), w),
+            "mine": incident.ack is not None and incident.ack.by == bearer.name,
+            "plan": plan,
+            "adding": [(act.machine, action_word(act.state, w)) for act in adding],
+            "refresh": 5 if any(act.state == "requested" for act in adding) else None,
+        }
+        return page(request, "letter.html", values, locale=bearer.locale)
+
+    @post("/", sync_to_thread=True)
+    def acknowledge(self, request: Request[Any, Any, Any], state: State, token: FromPath[str]) -> Redirect:
+        """Take the incident, then show how it stands."""
+        context: Context = state.context
+        bearer = bearer_of(context, token)
+        command.acknowledge(context, bearer.incident_id, bearer.name)
+        return _back(request, token)
+
+    @get("/scale-out", sync_to_thread=False)
+    def back(self, request: Request[Any, Any, Any], token: FromPath[str]) -> Redirect:
+        """Somebody reloads the question: ask anew from the page before."""
+        return _back(request, token)
+
+    @post("/scale-out", status_code=200, sync_to_thread=True)
+    def scale_out(
+        self,
+        request: Request[Any, Any, Any],
+        state: State,
+        token: FromPath[str],
+        data: URLEncodedBody[Form | None] = None,
+    ) -> Response[Any]:
+        """Ask once more, saying what it will bring; with ``confirm=yes`` do it."""
+        context: Context = state.context
+        bearer = bearer_of(context, token)
+        if data is not None and data.confirm == "yes":
+            command.scale_out(context, bearer.incident_id, bearer.name)
+            return _back(request, token)
+        incident = context.db.read(lambda tx: incidents.load(tx, bearer.incident_id))
+        plan = command.scale_out_plan(context, incident.id)
+        w = _words(request, bearer)
+        values = {
+            **_shared(incident, bearer, w, token),
+            "plan": plan,
+            "projected": _projected(plan, w),
+            "baseline": _baseline(context, incident, w),
+            "throttled": incident.seen.throttled,
+            "path": f"/a/{token}",
+        }
+        return page(request, "scale_out.html", values, locale=bearer.locale)
+
+
+def _words(request: Request[Any, Any, Any], bearer: Bearer) -> Words:
+    return Words(asked_locale(request) or bearer.locale)
+
+
+def _back(request: Request[Any, Any, Any], token: str) -> Redirect:
+    asked = asked_locale(request)
+    return Redirect(f"/a/{token}?lang={asked}" if asked else f"/a/{token}", status_code=303)
+
+
+def _shared(incident: Incident, bearer: Bearer, w: Words, token: str) -> dict[str, object]:
+    s = situation.situation_of(incident)
+    return {
+        "fires": fires([incident]),
+        "incident": incident,
+        "status": status_word(incident.status, w),
+        "bearer": bearer,
+        "action": f"/a/{token}",
+        "by_hand": s.form in (Trouble.OVER, Trouble.FLAT),
+        "what": situation.what(s, w),
+        "since": situation.since(s, w),
+        "first": situation.first(s, w),
+        "notes": situation.notes(s, w),
+        "rows": situation.rows(s, w, acknowledged_too=False),
+    }
+
+
+def _projected(plan: ScaleOut | None, w: Words) -> str:
+    return w.percent(plan.projected) if plan is not None else ""
+
+
+def _baseline(context: Context, incident: Incident, w: Words) -> str:
+    service = context.services.get(incident.service)
+    return w.percent(service.machine.baseline) if service is not None else ""
+
+
+letters_router = Router("/", route_handlers=[Letters], exception_handlers=ERROR_PAGES, include_in_schema=False)

@@ -1,0 +1,40 @@
+"""Links in mails: whose, for what, until when."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from bongsu.render import links
+
+KEY, NOW, DAY = b"a key", datetime(2026, 1, 5, 20, 0, tzinfo=UTC), timedelta(days=1)
+
+
+def test_a_link_says_whose_and_for_what():
+    token = links.sign(KEY, "20260105-2019-k3f9", "person:jimin", NOW)
+    assert links.read(KEY, token, DAY, NOW + timedelta(hours=23)) == ("20260105-2019-k3f9", "person:jimin")
+    assert set(token) <= set("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_.")
+
+
+def test_the_same_moment_gives_the_same_link():
+    assert links.sign(KEY, "i", "person:jimin", NOW) == links.sign(KEY, "i", "person:jimin", NOW)
+
+
+def test_a_link_expires():
+    token = links.sign(KEY, "i", "person:jimin", NOW)
+    with pytest.raises(links.Expired, match="too old"):
+        links.read(KEY, token, DAY, NOW + DAY + timedelta(seconds=2))
+
+
+@pytest.mark.parametrize(
+    "spoil", [lambda t: t[:-1], lambda t: "x" + t, lambda _: "", lambda _: "a.b.c", lambda t: t + "é"]
+)
+def test_a_forged_link_is_refused(spoil):
+    with pytest.raises(links.Forged):
+        links.read(KEY, spoil(links.sign(KEY, "i", "person:jimin", NOW)), DAY, NOW)
+
+
+def test_another_key_makes_another_link():
+    with pytest.raises(links.Forged):
+        links.read(b"another", links.sign(KEY, "i", "person:jimin", NOW), DAY, NOW)
