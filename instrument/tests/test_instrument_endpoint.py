@@ -117,7 +117,10 @@ def everything() -> Instrument:
     async def unused(*_: Any) -> Any:
         return {}
 
-    asyncio.run(instrument.asgi(app)({"type": "http", "method": "GET", "path": "/a/1", "headers": []}, unused, unused))
+    async def ask() -> None:
+        await instrument.asgi(app)({"type": "http", "method": "GET", "path": "/a/1", "headers": []}, unused, unused)
+
+    asyncio.run(ask())
     return instrument
 
 

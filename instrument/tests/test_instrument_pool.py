@@ -89,7 +89,7 @@ def test_a_forgotten_pool_is_as_before() -> None:
 
 def test_asynchronous_pools_are_refused() -> None:
     class Asynchronous(Pool):
-        async def getconn(self, timeout: float | None = None) -> object:  # type: ignore[override]
+        async def getconn(self, timeout: float | None = None) -> object:
             return object()
 
     with pytest.raises(TypeError, match="asynchronous"):

@@ -29,7 +29,7 @@ def ask(
 
     async def run() -> BaseException | None:
         try:
-            await app({"type": "http", "method": method, "path": path, "headers": [], **scope}, receive, send)
+            await app({"type": "http", "method": method, "path": path, "headers": []} | scope, receive, send)
         except BaseException as error:  # also cancellation
             return error
         return None
@@ -206,5 +206,5 @@ def test_other_protocols_pass() -> None:
     async def app(scope: Any, receive: Any, send: Any) -> None:
         passed.append(scope["type"])
 
-    asyncio.run(Instrument().asgi(app)({"type": "lifespan"}, _nothing, _nothing))  # type: ignore[arg-type]
+    ask(Instrument().asgi(app), type="lifespan")
     assert passed == ["lifespan"]

@@ -9,10 +9,10 @@ from pathlib import Path
 
 import psycopg
 import pytest
-from bongsu_instrument import Instrument
 from fastapi.testclient import TestClient
-
 from servers import ShopProcess, postgres
+
+from bongsu_instrument import Instrument
 from shop.app import create_app
 from shop.database import Database
 from shop.migrate import migrate
@@ -23,6 +23,7 @@ from shop.shop import Shop
 KEY = bytes(range(32))
 STOCK, PRODUCTS, USERS = 50, 12, 30
 _numbers = itertools.count(1)
+logging.getLogger("httpx2").setLevel(logging.WARNING)  # the test's client lives in the process whose log is counted
 
 
 @pytest.fixture(scope="session")

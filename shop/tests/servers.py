@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import glob
 import os
 import shutil
 import socket
@@ -33,7 +32,10 @@ def free_port() -> int:
 
 
 def _program(name: str) -> str:
-    places = [shutil.which(name) or "", *sorted(glob.glob(f"/usr/lib/postgresql/*/bin/{name}"), reverse=True)]
+    places = [
+        shutil.which(name) or "",
+        *sorted(map(str, Path("/usr/lib/postgresql").glob(f"*/bin/{name}")), reverse=True),
+    ]
     found = next((each for each in places if each), None)
     if found is None:
         pytest.fail(f"{name} is missing: apt-get install --no-install-recommends postgresql")

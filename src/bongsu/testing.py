@@ -197,7 +197,7 @@ class World:
             blind=self.policy.when_blind(BLIND),
             signals={"cpu": "cpu", "balance": "balance", "throttled": "throttled", "steal": "steal"},
             stale=3 * SCRAPE,
-            most_machines=8,
+            most_machines=6,
         )
         return Context(
             db=db,

@@ -27,7 +27,7 @@ def test_the_default_scenarios_physics_close() -> None:
         ({"calm": 0.18}, "calm"),
         ({"plateau": 0.3}, "plateau"),
         ({"peak": 0.9}, "peak"),
-        ({"scale_to": 3}, "scale_to"),
+        ({"scale_to": 2}, "scale_to"),
         ({"opening_balance": 400.0}, None),
         ({"opening_balance": 12.0}, "opening_balance"),
     ],

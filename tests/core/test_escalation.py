@@ -55,6 +55,7 @@ def seen(minutes: float, *, holding: bool = True, **more: object) -> Seen:
         holding=holding,
         elapsed=timedelta(minutes=minutes),
         since=T0 if holding else None,
+        held=timedelta(minutes=minutes) if holding and "held" not in more and "since" not in more else timedelta(0),
         watched_at=at(minutes),
         patience=PATIENCE,
         machines=("machine-1",) if holding else (),
@@ -177,9 +178,10 @@ def test_resolving_by_hand_is_refused_while_the_breach_holds() -> None:
 def test_a_breach_within_rejoin_reopens_and_tells_again_once_it_has_held_for_settle() -> None:
     incident, _ = walk(opened(), (8, Observed(seen(8, holding=False))))
     back = {"since": at(20), "elapsed": timedelta(minutes=9)}
-    incident, said = walk(incident, (21, Observed(seen(21, **back))))
+    blip = {**back, "held": timedelta(0), "dipping": True}
+    incident, said = walk(incident, (21, Observed(seen(21, **back))), (22, Observed(seen(22, **blip))))
     assert (incident.status, said) == (Status.RESOLVED, [])
-    incident, said = walk(incident, (22, Observed(seen(22, **back))))
+    incident, said = walk(incident, (23, Observed(seen(23, **back, held=timedelta(minutes=2)))))
     assert (incident.status, incident.occurrence, said) == (Status.TRIGGERED, 2, [(Kind.TIER, 1)])
 
 

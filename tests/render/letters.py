@@ -89,12 +89,17 @@ def parsed(message: Message, speed: float = 1.0) -> EmailMessage:
     return read
 
 
-def text(message: Message, kind: str = "plain") -> str:
-    """One of the mail's two bodies."""
-    part = parsed(message).get_body((kind,))
+def body(mail: EmailMessage, kind: str = "plain") -> str:
+    """One of a mail's two bodies."""
+    part = mail.get_body((kind,))
     assert part is not None
     content: str = part.get_content()
     return content
+
+
+def text(message: Message, kind: str = "plain") -> str:
+    """One of the two bodies of a message's mail."""
+    return body(parsed(message), kind)
 
 
 def wave(low: float, high: float, gap: tuple[float, float] = (60.0, 70.0)) -> Series:

@@ -20,30 +20,30 @@ def lines(svg: str) -> list[str]:
     return re.findall(r'class="line s\d" d="([^"]*)"', svg)
 
 
-def test_a_line_is_not_drawn_across_a_gap():
+def test_a_line_is_not_drawn_across_a_gap() -> None:
     (drawn,) = lines(draw(Chart("CPU", {"machine-1": wave(0.1, 0.9, gap=(60, 70))}, W.percent), W))
     assert drawn.count("M") == 2
     (whole,) = lines(draw(Chart("CPU", {"machine-1": wave(0.1, 0.9, gap=(60, 60))}, W.percent), W))
     assert whole.count("M") == 1
 
 
-def test_three_missing_steps_are_bridged_and_four_are_not():
+def test_three_missing_steps_are_bridged_and_four_are_not() -> None:
     samples = [(START + number * STEP, 0.5) for number in range(40)]
     assert len(runs([*samples[:20], *samples[22:]])) == 1
     assert len(runs([*samples[:20], *samples[23:]])) == 2
 
 
-def test_what_is_not_a_number_is_a_gap_too():
+def test_what_is_not_a_number_is_a_gap_too() -> None:
     samples = tuple((START + n * STEP, math.nan if 10 <= n < 20 else 0.5) for n in range(40))
     assert len(runs(samples)) == 2
 
 
-def test_a_lone_sample_is_seen():
+def test_a_lone_sample_is_seen() -> None:
     (drawn,) = lines(draw(Chart("CPU", {"machine-1": ((START, 0.5),)}, W.percent), W))
     assert drawn.endswith("h0")
 
 
-def test_charts_are_well_formed_described_and_labelled():
+def test_charts_are_well_formed_described_and_labelled() -> None:
     cpu, balance, p95 = charts_of(report(), W)
     for chart in (cpu, balance, p95):
         figure = ElementTree.fromstring(chart)
@@ -59,19 +59,19 @@ def test_charts_are_well_formed_described_and_labelled():
     assert "machine-2" in cpu
 
 
-def test_names_are_escaped():
+def test_names_are_escaped() -> None:
     drawn = draw(Chart("<b>", {"<script>": wave(0.1, 0.9)}, W.percent), W)
     assert "<script>" not in drawn
     assert "<b><b>" not in drawn
 
 
-def test_nothing_measured_draws_nothing():
+def test_nothing_measured_draws_nothing() -> None:
     from dataclasses import replace
 
     assert charts_of(replace(report(), cpu={}, balance={"machine-1": ()}, p95={}), W) == ()
 
 
-def test_sparklines():
+def test_sparklines() -> None:
     assert sparkline([0, 0.5, math.nan, 1.0], top=1.0) == "▁▅ █"
     spark = spark_of(wave(0.08, 0.97), 1.0)
     assert spark.startswith("▁")

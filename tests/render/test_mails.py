@@ -6,7 +6,8 @@ from dataclasses import replace
 
 import pytest
 
-from tests.render.letters import INCIDENT, LINK, NOW, PAGE, message, parsed, sent, text
+from bongsu.core.incident import Facts
+from tests.render.letters import INCIDENT, LINK, NOW, PAGE, body, message, parsed, sent, text
 
 ACK = {"ack_by": "Kim Jimin", "ack_at": "2026-01-05T20:20:00+00:00"}
 FLAT = {"cause": "flat", "throttled": True, "cpu": 0.196, "balance": 0.4, "runway_s": 10.0}
@@ -27,7 +28,7 @@ EVERY = [
 
 @pytest.mark.parametrize("locale", ["en", "ko"])
 @pytest.mark.parametrize(("kind", "level", "facts"), EVERY)
-def test_every_kind_reads_back_in_every_language(kind, level, facts, locale):
+def test_every_kind_reads_back_in_every_language(kind: str, level: int, facts: Facts, locale: str) -> None:
     mail = parsed(message(kind, level, locale=locale, **facts))
     assert mail["Subject"].startswith(f"[{facts.get('service', 'shop')}] ")
     assert mail["To"].addresses[0].addr_spec == "jimin@example.com"
@@ -37,34 +38,34 @@ def test_every_kind_reads_back_in_every_language(kind, level, facts, locale):
     assert mail["Auto-Submitted"] == "auto-generated"
     assert mail["Date"].datetime == NOW
     for part in ("plain", "html"):
-        said = mail.get_body((part,)).get_content()
+        said = body(mail, part)
         assert "None" not in said
         assert "%(" not in said
         assert (LINK in said) == (kind not in ("resolved", "over"))
         assert ("/report" in said) == (kind in ("resolved", "over"))
 
 
-def test_mails_of_an_incident_are_one_thread():
+def test_mails_of_an_incident_are_one_thread() -> None:
     first, second = parsed(message("tier", 1)), parsed(message("tier", 2))
     assert first["Message-ID"] != second["Message-ID"]
     assert first["References"] == second["References"] == first["In-Reply-To"] == f"<{INCIDENT}@example.com>"
 
 
 @pytest.mark.parametrize("host", ["example.com", f"{'a-very-long-name.' * 12}example.com"])
-def test_ids_survive_however_long_the_host_is(host):
+def test_ids_survive_however_long_the_host_is(host: str) -> None:
     from bongsu.render.mails import letter
 
     given = letter(message(), sender="bongsu@example.com", host=host, link=LINK, page=PAGE)
     assert f"References: <{INCIDENT}@{host}>\r\n".encode() in given
 
 
-def test_a_retry_has_the_same_bytes():
+def test_a_retry_has_the_same_bytes() -> None:
     once = sent(message(locale="ko"))
     again = replace(message(locale="ko"), attempts=7, fence=9, state="pending", id=4)
     assert sent(again) == once
 
 
-def test_every_line_is_seven_bit_and_ends_in_crlf():
+def test_every_line_is_seven_bit_and_ends_in_crlf() -> None:
     given = sent(message("throttled", 0, locale="ko", name="김지민 (당직, 커머스 개발 2팀)", **FLAT))
     assert given.isascii()
     assert given.count(b"\n") == given.count(b"\r\n")
@@ -75,7 +76,7 @@ def test_every_line_is_seven_bit_and_ends_in_crlf():
 
 
 @pytest.mark.parametrize("evil", ["\r\nBcc: all@example.com", "\nX-A: 1", "\u2028X-A: 1", "\x0bX-A: 1", "\x85X-A: 1"])
-def test_no_value_writes_a_header_or_a_line(evil):
+def test_no_value_writes_a_header_or_a_line(evil: str) -> None:
     facts = dict.fromkeys(("service", "machine", "machines", "alertname", "summary", "ack_by"), f"x{evil}")
     given = message("tier", 1, name=f"Kim{evil}", address=f"jimin{evil}@example.com", policy="alerts", **facts)
     given = replace(given, incident_id=f"i{evil}", message_id=f"<m{evil}@x>")
@@ -86,19 +87,19 @@ def test_no_value_writes_a_header_or_a_line(evil):
     assert not [line for line in text(given).splitlines() if line.startswith(("Bcc", "X-A"))]
 
 
-def test_labels_are_escaped_in_html():
+def test_labels_are_escaped_in_html() -> None:
     said = text(message(policy="alerts", alertname="<script>x</script>", summary="<img src=x>"), "html")
     assert "<script>" not in said
     assert "<img" not in said
     assert "&lt;script&gt;" in said
 
 
-def test_a_machine_name_does_not_become_a_command():
+def test_a_machine_name_does_not_become_a_command() -> None:
     said = text(message(machine="x; rm -rf /"))
     assert "--instance-name INSTANCE" in said
 
 
-def test_the_first_lines_say_what_since_when_and_what_to_do():
+def test_the_first_lines_say_what_since_when_and_what_to_do() -> None:
     what, since, first = text(message()).splitlines()[:3]
     assert what == "machine-1 of shop has been over its CPU baseline of 20 % for 20 min."
     assert since == "Since 20:14 UTC."
@@ -109,23 +110,23 @@ def test_the_first_lines_say_what_since_when_and_what_to_do():
     assert first.startswith("먼저 할 일: 확인을 누른 뒤")
 
 
-def test_another_day_is_named():
+def test_another_day_is_named() -> None:
     assert "Since 2026-01-04 23:50 UTC." in text(message(since="2026-01-04T23:50:00+00:00"))
 
 
-def test_the_next_tier_hears_who_acknowledged_and_when():
+def test_the_next_tier_hears_who_acknowledged_and_when() -> None:
     said = text(message("tier", 2, **ACK))
     assert "First: Call Kim Jimin, who acknowledged at 20:20 UTC." in said
     assert "Nobody has acknowledged" in text(message("tier", 2))
 
 
-def test_the_flat_line_is_explained():
+def test_the_flat_line_is_explained() -> None:
     said = text(message("throttled", 0, **FLAT))
     assert "Do not trust the CPU graph: it is flat at 20 % and looks healthy" in said
     assert "믿지 마세요" in text(message("throttled", 0, locale="ko", **FLAT))
 
 
-def test_blind_never_says_zero_percent():
+def test_blind_never_says_zero_percent() -> None:
     said = text(message("blind", 0, blind_since="2026-01-05T20:30:00+00:00", cpu=0.0, machine="machine-1"))
     assert "0 %" not in said
     assert "unknown" in said
@@ -134,21 +135,21 @@ def test_blind_never_says_zero_percent():
     assert "CPU: unknown now; last seen: 61 % on machine-1" in tier
 
 
-def test_the_tier_above_hears_why_it_is_told():
+def test_the_tier_above_hears_why_it_is_told() -> None:
     said = text(message("tier", 2, unreachable="nobody: on-call:shop"))
     assert "those before you could not be: there is no address for on-call:shop." in said
 
 
-def test_the_resolved_mail_leads_to_the_report():
+def test_the_resolved_mail_leads_to_the_report() -> None:
     mail = parsed(message("resolved", 0, elapsed_s=4320.0, done="machine-3 added"))
     assert mail["Subject"] == "[shop] Resolved after 1 h 12 min"
-    said = mail.get_body(("plain",)).get_content()
+    said = body(mail)
     assert f"{PAGE}/report?lang=en" in said
     assert "Done: machine-3 added" in said
     assert "aws lightsail" not in said
 
 
-def test_alarms_carry_the_steps_by_hand():
+def test_alarms_carry_the_steps_by_hand() -> None:
     said = text(message("tier", 1))
     for step in ("create-instance-snapshot", "create-instances-from-snapshot", "attach-instances-to-load-balancer"):
         assert f"aws lightsail {step}" in said
@@ -156,6 +157,6 @@ def test_alarms_carry_the_steps_by_hand():
     assert "socat" in said
 
 
-def test_a_lab_says_that_it_is_one():
-    assert "60 times as fast" in parsed(message(), speed=60.0).get_body(("plain",)).get_content()
+def test_a_lab_says_that_it_is_one() -> None:
+    assert "60 times as fast" in body(parsed(message(), speed=60.0))
     assert "This is a lab" not in text(message())

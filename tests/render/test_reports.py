@@ -7,7 +7,7 @@ from html.parser import HTMLParser
 
 import pytest
 
-from bongsu.core.incident import Entry
+from bongsu.core.incident import Entry, Facts
 from bongsu.render.reports import report_html, report_md, timeline_words
 from tests.render.letters import START, report
 
@@ -46,19 +46,19 @@ class Text(HTMLParser):
             self.outside.append(tag)
 
 
-def test_the_page_holds_every_figure_and_its_source():
+def test_the_page_holds_every_figure_and_its_source() -> None:
     page = Text(report_html(report(), "en"))
     said = " ".join(page.words)
     assert [figure for figure in FIGURES if figure not in said] == []
     assert page.outside == []
 
 
-def test_the_markdown_holds_every_figure_and_its_source():
+def test_the_markdown_holds_every_figure_and_its_source() -> None:
     said = report_md(report(), "en")
     assert [figure for figure in FIGURES if figure not in said] == []
 
 
-def test_the_summary_says_at_least_and_at_most():
+def test_the_summary_says_at_least_and_at_most() -> None:
     said = report_md(report(), "en")
     assert "At least 112 users (identified) and at most 241 (with visitors who never signed in) of 1,204 active" in said
     assert "1 machine was added: machine-3." in said
@@ -68,7 +68,7 @@ def test_the_summary_says_at_least_and_at_most():
     assert "서버 1대를 늘렸습니다: machine-3." in korean
 
 
-def test_what_is_not_known_is_said():
+def test_what_is_not_known_is_said() -> None:
     said = report_md(report(), "en")
     assert "Not known, because the source did not answer: Credits." in said
     bare = replace(report(), impact=None, sources=(), cpu={}, balance={}, p95={}, cpu_top=None, ended_at=None)
@@ -78,7 +78,7 @@ def test_what_is_not_known_is_said():
     assert "Highest CPU" not in said
 
 
-def test_names_do_not_break_a_table_or_a_page():
+def test_names_do_not_break_a_table_or_a_page() -> None:
     assert "`/sale\\|&lt;b>`" in report_md(report(), "en")
     assert "/sale|&lt;b&gt;" in report_html(report(), "en")
 
@@ -113,7 +113,7 @@ def test_names_do_not_break_a_table_or_a_page():
         ("reviewed", {"by": "Sora"}),
     ],
 )
-def test_every_code_of_the_timeline_has_words(what, facts, locale):
+def test_every_code_of_the_timeline_has_words(what: str, facts: Facts, locale: str) -> None:
     said = timeline_words(Entry(START, what, facts), locale)
     assert not said.startswith(what)
     assert "?" not in said

@@ -31,12 +31,12 @@ EN, KO = Words("en"), Words("ko")
         (-5, "0 s", "0초"),
     ],
 )
-def test_durations(seconds, en, ko):
+def test_durations(seconds: float, en: str, ko: str) -> None:
     assert EN.duration(timedelta(seconds=seconds)) == en
     assert KO.duration(seconds) == ko
 
 
-def test_no_number_goes_without_a_unit():
+def test_no_number_goes_without_a_unit() -> None:
     assert (EN.percent(0.2), KO.percent(0.2)) == ("20 %", "20%")
     assert EN.percent(0.045) == "4.5 %"
     assert (EN.credits(1412.3), KO.credits(0.4)) == ("1,412 credits", "0.4 크레딧")
@@ -44,7 +44,7 @@ def test_no_number_goes_without_a_unit():
     assert (EN.rate(12.34), KO.rate(0.0)) == ("12.3/s", "초당 0.0건")
 
 
-def test_times_name_their_zone_and_their_date_when_it_is_another():
+def test_times_name_their_zone_and_their_date_when_it_is_another() -> None:
     at = datetime(2026, 1, 5, 20, 14, 7, tzinfo=UTC)
     assert EN.time(at, near=at) == "20:14 UTC"
     assert EN.time(at, seconds=True) == "2026-01-05 20:14:07 UTC"
@@ -52,11 +52,11 @@ def test_times_name_their_zone_and_their_date_when_it_is_another():
     assert seoul.time(at, near=at - timedelta(hours=10)) == "2026-01-06 05:14 KST"
 
 
-def test_the_locale_spoken_is_one_that_is_known():
+def test_the_locale_spoken_is_one_that_is_known() -> None:
     assert [spoken(each) for each in ("ko", "ko-KR", "KO_kr", "de", "", None)] == ["ko", "ko", "ko", "en", "en", "en"]
 
 
-def test_clean_is_one_line():
+def test_clean_is_one_line() -> None:
     assert clean("a\r\nb\u2028c\x00d") == "a b c d"
 
 
@@ -69,18 +69,18 @@ def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def _babel(*arguments: str) -> None:
-    CommandLineInterface().run(["pybabel", "--quiet", *arguments])
+    CommandLineInterface().run(["pybabel", "--quiet", *arguments])  # type: ignore[no-untyped-call]
 
 
 @pytest.mark.parametrize("locale", ["en", "ko"])
-def test_the_catalogues_hold_every_text(template, locale):
+def test_the_catalogues_hold_every_text(template: Path, locale: str) -> None:
     """Mend it with ``make messages``, then translate what is new."""
     options = ("--check", "--ignore-pot-creation-date", "--no-fuzzy-matching", "--ignore-obsolete")
     _babel("update", *options, "-l", locale, "-i", str(template), "-d", str(LOCALES))
 
 
 @pytest.mark.parametrize("locale", ["en", "ko"])
-def test_no_text_is_fuzzy_or_wrong_and_none_is_left_in_english(locale):
+def test_no_text_is_fuzzy_or_wrong_and_none_is_left_in_english(locale: str) -> None:
     with (LOCALES / locale / "LC_MESSAGES/messages.po").open("rb") as file:
         catalogue = read_po(file, locale=locale, abort_invalid=True)
     assert not catalogue.obsolete
@@ -92,7 +92,7 @@ def test_no_text_is_fuzzy_or_wrong_and_none_is_left_in_english(locale):
             assert locale == "en" or all(said), f"not translated: {text.id}"
 
 
-def test_no_text_hides_from_the_collector(template):
+def test_no_text_hides_from_the_collector(template: Path) -> None:
     """pybabel does not look into f-strings; here every literal that is translated is looked up."""
     with template.open("rb") as file:
         known = {text.id[0] if isinstance(text.id, tuple) else text.id for text in read_po(file)}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import timedelta
 
 import pytest
@@ -18,13 +18,14 @@ from bongsu.core.incident import Status
 from bongsu.lab.programs import find_program
 from bongsu.render import links
 from bongsu.store import actions, timeline
+from bongsu.store.database import Transaction
 from bongsu.testing import World
 from bongsu.web.console import console_router
 from bongsu.web.letters import letters_router
 from bongsu.web.pages import page_settings
 from tests.support import free_port, wait_for
 
-Client = TestClient  # type: ignore[type-arg]
+Client = TestClient[Litestar]
 KOREAN = {"Accept-Language": "ko-KR,ko;q=0.9,en;q=0.8"}
 
 
@@ -55,19 +56,19 @@ def token(world: World, recipient: str = "person:jimin") -> str:
     return links.sign(world.context.link_key, world.incident().id, recipient, world.context.wall.now())
 
 
-def test_home_leads_to_the_incidents(client):
+def test_home_leads_to_the_incidents(client: Client) -> None:
     answer = client.get("/")
     assert (answer.status_code, answer.headers["location"]) == (302, "/incidents")
 
 
-def test_peace_burns_one_fire(client):
+def test_peace_burns_one_fire(client: Client) -> None:
     page = client.get("/incidents").text
     assert "All is calm" in page
     assert "1 of 5 beacons burn" in page
     assert page.count('class="lit"') == 1
 
 
-def test_an_open_incident_is_listed_with_who_has_it(world, client):
+def test_an_open_incident_is_listed_with_who_has_it(world: World, client: Client) -> None:
     incident = burn(world)
     page = client.get("/incidents").text
     assert "1 incident is open" in page
@@ -78,7 +79,7 @@ def test_an_open_incident_is_listed_with_who_has_it(world, client):
     assert "Kim Jimin 님이 맡음" in client.get("/incidents", headers=KOREAN).text
 
 
-def test_the_incident_page_tells_all_of_it(world, client):
+def test_the_incident_page_tells_all_of_it(world: World, client: Client) -> None:
     incident = burn(world, minutes=25)
     page = client.get(f"/incidents/{incident}").text
     for said in (
@@ -100,7 +101,7 @@ def test_the_incident_page_tells_all_of_it(world, client):
     assert 'http-equiv="refresh"' not in page
 
 
-def test_the_report_comes_as_a_page_and_as_markdown(world, client):
+def test_the_report_comes_as_a_page_and_as_markdown(world: World, client: Client) -> None:
     incident = burn(world)
     page = client.get(f"/incidents/{incident}/report?lang=ko")
     assert "장애 보고서" in page.text
@@ -110,7 +111,7 @@ def test_the_report_comes_as_a_page_and_as_markdown(world, client):
     assert text.text.startswith("# Incident report: shop")
 
 
-def test_opening_a_link_changes_nothing(world, client):
+def test_opening_a_link_changes_nothing(world: World, client: Client) -> None:
     burn(world)
     before = world.incident()
     page = client.get(f"/a/{token(world)}")
@@ -121,7 +122,7 @@ def test_opening_a_link_changes_nothing(world, client):
     assert world.incident() == before
 
 
-def test_the_button_acknowledges_as_whoever_the_mail_went_to(world, client):
+def test_the_button_acknowledges_as_whoever_the_mail_went_to(world: World, client: Client) -> None:
     burn(world)
     link = f"/a/{token(world)}"
     answer = client.post(link)
@@ -138,7 +139,7 @@ def test_the_button_acknowledges_as_whoever_the_mail_went_to(world, client):
     assert "For Commerce department" in other
 
 
-def test_scaling_out_asks_once_more(world, client):
+def test_scaling_out_asks_once_more(world: World, client: Client) -> None:
     burn(world)
     link = f"/a/{token(world)}"
     client.post(link)
@@ -164,11 +165,12 @@ def added(world: World) -> list[str]:
     return [action.machine for action in world.context.db.read(_actions(world))]
 
 
-def _actions(world: World):  # type: ignore[no-untyped-def]
-    return lambda tx: actions.of(tx, world.incident().id)
+def _actions(world: World) -> Callable[[Transaction], list[actions.Action]]:
+    incident = world.incident().id
+    return lambda tx: actions.of(tx, incident)
 
 
-def test_a_link_of_yesterday_or_of_nobody_is_refused_in_words(world, client):
+def test_a_link_of_yesterday_or_of_nobody_is_refused_in_words(world: World, client: Client) -> None:
     burn(world)
     old = token(world)
     world.clock.advance(world.context.link_expires + timedelta(seconds=5))
@@ -185,13 +187,13 @@ def test_a_link_of_yesterday_or_of_nobody_is_refused_in_words(world, client):
 
 
 @pytest.mark.parametrize("path", ["/incidents/none", "/incidents/none/report", "/incidents/none/report.md"])
-def test_a_missing_incident_is_a_page_that_says_so(client, path):
+def test_a_missing_incident_is_a_page_that_says_so(client: Client, path: str) -> None:
     answer = client.get(path)
     assert answer.status_code == 404
     assert "There is no such page" in answer.text
 
 
-def test_pages_are_harmless_to_who_opens_them(world, client):
+def test_pages_are_harmless_to_who_opens_them(world: World, client: Client) -> None:
     incident = burn(world)
     link = f"/a/{token(world)}"
     for path in ("/incidents", f"/incidents/{incident}", f"/incidents/{incident}/report", link, "/incidents/none"):
@@ -207,7 +209,7 @@ def test_pages_are_harmless_to_who_opens_them(world, client):
         assert not re.search(r'(?:src|href)="(?:https?:)?//', answer.text)
 
 
-def test_names_are_escaped(world, client):
+def test_names_are_escaped(world: World, client: Client) -> None:
     burn(world)
     world.acknowledge("<script>alert(1)</script>")
     for path in ("/incidents", f"/incidents/{world.incident().id}", f"/a/{token(world)}"):
@@ -216,14 +218,14 @@ def test_names_are_escaped(world, client):
         assert "&lt;script&gt;" in page
 
 
-def test_style_sheets_are_served_and_nothing_else_from_there(client):
+def test_style_sheets_are_served_and_nothing_else_from_there(client: Client) -> None:
     for name in ("ground.css", "charts.css", "console.css", "bongsu.svg"):
         assert client.get(f"/static/{name}").status_code == 200
     assert client.get("/static/../pages.py").status_code == 404
     assert client.get("/static/%2e%2e/pages.py").status_code == 404
 
 
-def test_many_readers_cost_one_query(world, client):
+def test_many_readers_cost_one_query(world: World, client: Client) -> None:
     incident = burn(world)
     asked = []
     values = world.metrics.values
@@ -260,7 +262,9 @@ def address(world: World) -> Iterator[str]:
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("width", [390, 1280])
-def test_a_person_takes_it_and_adds_machines(world, address, browser, width, scheme):
+def test_a_person_takes_it_and_adds_machines(
+    world: World, address: str, browser: Browser, width: int, scheme: str
+) -> None:
     incident = burn(world)
     context = browser.new_context(viewport={"width": width, "height": 800}, color_scheme=scheme)
     page, complaints = context.new_page(), []

@@ -24,8 +24,6 @@ from shop.routes.products import product_routes
 from shop.shop import Shop
 from shop.visits import AccessLog, error_body, user_hasher, visit_of
 
-MOST_BODY_BYTES = 64 * 1024
-
 
 def create_app(shop: Shop) -> FastAPI:
     """The application; its lifespan opens and closes the shop's connections."""
@@ -42,7 +40,6 @@ def create_app(shop: Shop) -> FastAPI:
         lifespan=lifespan,
         docs_url=None,
         redoc_url=None,
-        max_body_size=MOST_BODY_BYTES,
         # The shop is measured by bongsu_instrument; what FastAPI measures by itself would only cost CPU.
         telemetry={"tracing": False, "metrics": False, "logs": False, "operation_spans": False},
     )
@@ -79,7 +76,7 @@ async def _invalid(request: Request, error: Exception) -> Response:
 
 
 async def _http(request: Request, error: Exception) -> Response:
-    """No such route, wrong method, body too large: codes R404, R405, R413."""
+    """No such route, wrong method: codes R404, R405."""
     assert isinstance(error, HTTPException)
     body = error_body(f"R{error.status_code}", str(error.detail), {"path": request.url.path})
     return Json(body, error.status_code, dict(error.headers or {}))

@@ -26,7 +26,8 @@ class HAProxy:
         where = f"{self._backend}/{name}"
         if name not in self._servers():
             # every server has weight 100, because percentages are truncated
-            said = self._ask(f"add server {where} {address} check inter 1s fall 5 rise 1 weight 100")
+            check = "check inter 1s fastinter 250ms fall 5 rise 1"
+            said = self._ask(f"add server {where} {address} {check} weight 100 maxconn 64")
             if "New server registered" not in said:
                 raise Unavailable(f"HAProxy does not add {where}: {said}")
             self._ask(f"enable health {where}")  # without it the check of a new server does not run

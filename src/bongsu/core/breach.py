@@ -266,6 +266,7 @@ def summarise(
         throttled=throttled,
         runway=runway,
         recovered=not throttled and enough,
+        held=clock.elapsed(now) - clock.earlier if clock.running else timedelta(0),
         facts=facts,
     )
 

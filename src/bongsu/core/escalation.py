@@ -106,7 +106,7 @@ def warrants(policy: Policy, seen: Seen) -> bool:
 
 def begin(incident_id: str, service: str, policy: Policy, seen: Seen, now: datetime) -> Outcome:
     """A new incident and what to tell first."""
-    incident = Incident(id=incident_id, service=service, policy=policy, opened_at=now, seen=seen)
+    incident = Incident(incident_id, service, policy, opened_at=now, seen=seen, began_at=seen.since)
     return _then(incident, (Note("opened", {"since": _iso(seen.since), **seen.facts}),), now)
 
 
@@ -156,6 +156,8 @@ def _observe(incident: Incident, seen: Seen, now: datetime) -> Outcome:
     before, incident = incident, replace(incident, seen=seen)
     notes: list[Effect] = []
     if incident.status is Status.MITIGATED:
+        if seen.holding and not _lasts(incident, seen):
+            return incident, ()  # a blip; neither again nor over
         if seen.holding:
             back = Status.ACKNOWLEDGED if incident.ack and incident.void is None else Status.TRIGGERED
             incident = replace(incident, status=back, mitigated_at=None)
@@ -234,7 +236,7 @@ def _reopen(incident: Incident, seen: Seen, now: datetime) -> Outcome:
     """A breach within ``rejoin`` of the last joins its incident; it is told anew once it has held for ``settle``."""
     if not seen.holding or seen.since is None:
         return incident, ()
-    if now - seen.since < incident.policy.settle and not due_kinds(incident.policy, seen):
+    if not _lasts(incident, seen):
         return incident, ()
     incident = replace(
         incident, status=Status.TRIGGERED, seen=seen, occurrence=incident.occurrence + 1, reopened_at=now,
@@ -258,6 +260,11 @@ def _then(incident: Incident, effects: tuple[Effect, ...], now: datetime) -> Out
                 incident, tell = _tell(incident, Kind.TIER, level, tier.notify, now)
                 more.append(tell)
     return replace(incident, due_at=_next_due(incident, now)), (*effects, *more)
+
+
+def _lasts(incident: Incident, seen: Seen) -> bool:
+    """Whether a breach that is back is more than a blip: it has held for ``settle``, or calls at once."""
+    return seen.held >= incident.policy.settle or bool(due_kinds(incident.policy, seen))
 
 
 def _wants(incident: Incident, kind: Kind, now: datetime) -> bool:
@@ -318,7 +325,7 @@ def _tell(
     said: dict[str, str | float | int | bool | None] = {
         **seen.facts,
         "elapsed_s": seen.elapsed.total_seconds(),
-        "since": _iso(seen.since),
+        "since": _iso(seen.since or incident.began_at),
         "blind_since": _iso(seen.blind_since),
         "ack_by": ack.by if ack else None,
         "ack_at": _iso(ack.at) if ack else None,

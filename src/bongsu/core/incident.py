@@ -43,9 +43,9 @@ Facts = Mapping[str, str | float | int | bool | None]
 class Seen:
     """What is known of a service at one moment: the breach clock and the machines, summed up for a decision.
 
-    ``elapsed``: time over the limit. ``watched_at``: when the metrics store last answered; None for incidents that
-    only alerts speak for, whose time passes by the clock on the wall. ``machines`` are in breach; ``joined`` are those
-    that have been in breach for ``settle``.
+    ``elapsed``: time over the limit; ``held``: that of the running stretch alone. ``watched_at``: when the metrics store
+    last answered; None for incidents that only alerts speak for, whose time passes by the clock on the wall.
+    ``machines`` are in breach; ``joined`` are those that have been in breach for ``settle``.
     """
 
     at: datetime
@@ -63,6 +63,7 @@ class Seen:
     throttled: bool = False
     runway: timedelta | None = None
     recovered: bool = True
+    held: timedelta = timedelta(0)
     facts: Facts = field(default_factory=dict)
 
 
@@ -90,8 +91,9 @@ class Ack:
 class Incident:
     """An incident. ``due_at`` is its durable timer: saved with the row, None when nothing is awaited.
 
-    ``hold_until``: until when acknowledging holds the next tiers back; counted once, from the first
-    acknowledgement. ``void``: why the hold no longer counts. ``occurrence`` grows when a resolved incident reopens.
+    ``began_at``: when the first stretch over the limit began. ``hold_until``: until when acknowledging holds the next
+    tiers back; counted once, from the first acknowledgement. ``void``: why the hold no longer counts. ``occurrence``
+    grows when a resolved incident reopens.
     """
 
     id: str
@@ -99,6 +101,7 @@ class Incident:
     policy: Policy
     opened_at: datetime
     seen: Seen
+    began_at: datetime | None = None
     status: Status = Status.TRIGGERED
     told: tuple[Told, ...] = ()
     ack: Ack | None = None

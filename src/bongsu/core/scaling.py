@@ -8,7 +8,10 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 HEADROOM = 0.7
-"""Machines are planned to run at this share of their baseline, so that credits grow back."""
+"""A machine may go only while the others would stay under this share of their baseline."""
+PLANNED = 0.5
+"""Machines are added until each runs at this share of its baseline: credits grow back, and a machine costs something
+of its own that the demand measured before did not hold."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,13 +24,13 @@ class ScaleOut:
 
 
 def scale_out(utilisations: Sequence[float], baseline: float, most: int) -> ScaleOut:
-    """How many machines to add so that each stays under ``HEADROOM`` x baseline, with at most ``most`` in all.
+    """How many machines to add so that each comes to ``PLANNED`` x baseline, with at most ``most`` in all.
 
     ``utilisations`` are the machines' CPU (0..1) now. While throttled they are less than the demand, so the
     answer is then a lower bound.
     """
     have, demand = len(utilisations), sum(utilisations)
-    need = max(have, math.ceil(demand / (HEADROOM * baseline)))
+    need = max(have, math.ceil(demand / (PLANNED * baseline)))
     total = max(have, min(need, most))
     reason = "enough" if total == have and need == have else "at_most" if need > most else "demand"
     return ScaleOut(count=total - have, projected=demand / total if total else 0.0, reason=reason)

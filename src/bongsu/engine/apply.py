@@ -8,10 +8,10 @@ from datetime import datetime
 
 from bongsu.core.delivery import message_id
 from bongsu.core.escalation import Event, Note, Notify, Outcome, Unreachable, step
-from bongsu.core.incident import Entry, Incident, Kind
+from bongsu.core.incident import Entry, Facts, Incident, Kind
 from bongsu.core.schedule import Recipient
 from bongsu.engine.context import Context
-from bongsu.store import incidents, outbox, timeline
+from bongsu.store import actions, incidents, outbox, timeline
 from bongsu.store.database import Transaction
 
 
@@ -44,7 +44,8 @@ def _settle(tx: Transaction, context: Context, outcome: Outcome, now: datetime, 
             waiting.extend(more)
             continue
         entries.append(Entry(now, "told", _told_facts(effect, to)))
-        letters += [(effect, recipient) for recipient in to]
+        around = _around(tx, context, incident, effect, now)
+        letters += [(replace(effect, facts={**effect.facts, **around}), recipient) for recipient in to]
     if before is None:
         incident = replace(incident, version=1)
         incidents.add(tx, incident)
@@ -66,6 +67,19 @@ def _recipients(
         return outbox.told(tx, incident_id)
     found = [each for target in effect.targets for each in context.directory.resolve(target, now)]
     return tuple({each.address: each for each in found}.values())
+
+
+def _around(tx: Transaction, context: Context, incident: Incident, effect: Notify, now: datetime) -> Facts:
+    """Who was told before, who comes next, and what was done meanwhile: what a reader at night asks first."""
+    before = {message.recipient.name for message in outbox.of(tx, incident.id) if message.state != "refused"}
+    tiers = incident.policy.tiers[effect.level :] if effect.kind is Kind.TIER else ()
+    coming = [each for target in (tiers[0].notify if tiers else ()) for each in context.directory.resolve(target, now)]
+    added = [act.machine for act in actions.of(tx, incident.id) if act.kind == "add" and act.state == "done"]
+    return {
+        "told_before": ", ".join(sorted(before)) if effect.kind is Kind.TIER else "",
+        "next": ", ".join(dict.fromkeys(each.name for each in coming)),
+        "done": ", ".join(added),
+    }
 
 
 def _told_facts(effect: Notify, to: tuple[Recipient, ...]) -> dict[str, str | float | int | bool | None]:

@@ -58,7 +58,9 @@ def _plan(tx: Transaction, context: Context, incident: Incident) -> ScaleOut | N
     if service is None or service.name not in context.machines:
         return None
     clock = breaches.load(tx, service.name, service.policy.name)
-    coming = [a for a in actions.of_service(tx, service.name) if a.kind == "add" and a.state == "requested"]
+    past = actions.of_service(tx, service.name)
+    removed = {action.machine for action in past if action.kind == "remove" and action.state == "done"}
+    coming = {action.machine for action in past if action.kind == "add"} - removed - clock.machines.keys()
     used = [machine.cpu for machine in clock.machines.values()] + [0.0] * len(coming)
     return plan_scale_out(used, service.machine.baseline, service.most_machines)
 

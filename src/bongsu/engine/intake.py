@@ -98,6 +98,7 @@ def _seen(firing: Sequence[Alert], now: datetime) -> Seen:
         holding=bool(firing),
         elapsed=now - since if since else timedelta(0),
         since=since,
+        held=now - since if since else timedelta(0),
         machines=tuple(sorted({alert.labels.get("instance", "") for alert in firing} - {""})),
         facts={
             "alertname": ", ".join(sorted({alert.name for alert in firing})),

@@ -37,8 +37,10 @@ def keep(context: Context) -> int:
 
 
 def _resolved_without_report(tx: Transaction) -> list[str]:
+    """Not while a mail of the incident still waits: the report says what became of each."""
     recent = incidents.search(tx, status="resolved", limit=50)
-    return [each.id for each in recent if (kept := reports.load(tx, each.id)) is None or _outdated(kept, each)]
+    due = [each.id for each in recent if (kept := reports.load(tx, each.id)) is None or _outdated(kept, each)]
+    return [each for each in due if all(message.state != "pending" for message in outbox.of(tx, each))]
 
 
 def _outdated(kept: Report, incident: Incident) -> bool:
@@ -57,7 +59,7 @@ def draft(context: Context, incident_id: str) -> Report:
     )
     now = context.clock.now()
     service = context.services.get(incident.service)
-    started = began_at(incident, entries[0].facts.get("since") if entries else None)
+    started = incident.began_at or incident.opened_at
     ended = incident.mitigated_at if not incident.seen.holding else None
     until = ended or now
     sources: list[Source] = []
@@ -98,13 +100,6 @@ def draft(context: Context, incident_id: str) -> Report:
         blind=tuple(blind),
         speed=context.timescale.speed,
     )
-
-
-def began_at(incident: Incident, since: object) -> datetime:
-    """When the breach began: what was known at the opening, for the running stretch may be a later one."""
-    if isinstance(since, str):
-        return datetime.fromisoformat(since)
-    return incident.seen.since or incident.opened_at
 
 
 def _delivery(message: outbox.Message) -> Delivery:

@@ -193,6 +193,7 @@ def _put_blind(
         watched_at=now,
         machines=machines,
         blind_since=since if holding else None,
+        held=now - since if holding and since else timedelta(0),
         facts=facts,
     )
     decide(tx, context, service, policy, seen, (), now)

@@ -14,7 +14,7 @@ from bongsu.core.errors import InvalidInput, NotFound
 from bongsu.lab.governor import Entry, write_roster
 from bongsu.lab.loopback import HOST, answers
 from bongsu.lab.parts import PartDied, ending
-from bongsu.lab.processes import Ending, last_lines, launch, stop_all
+from bongsu.lab.processes import Ending, last_lines, launch, signal_group, stop_all
 from bongsu.lab.prometheus import write_targets
 from bongsu.lab.site import Site
 from bongsu.lab.throttle import Enclosure, Enclosures
@@ -30,6 +30,7 @@ class Machine:
     Its bucket counts from when the shop answers: the boot delay stands for the boot in lab time, and the seconds that
     Python really takes to start would count as so many lab minutes at full CPU. A ``warm`` machine, one that the lab
     starts with, stands for a machine that booted long ago: it is not even capped before it answers.
+    A ``frozen`` one was started beforehand and stopped: a boot in the cloud takes nothing from the busy machines.
     """
 
     name: str
@@ -38,6 +39,7 @@ class Machine:
     credits: float
     due: float
     warm: bool = False
+    frozen: bool = False
     state: str = "booting"
     process: subprocess.Popen[bytes] | None = None
     enclosure: Enclosure | None = None
@@ -74,7 +76,25 @@ class Fleet:
         self._enclosures = enclosures
         self._say = say
         self._count = 0
+        self._images: dict[str, Machine] = {}
         self.machines: dict[str, Machine] = {}
+
+    @property
+    def prepared(self) -> bool:
+        """Whether every image is ready to become a machine."""
+        return all(image.frozen for image in self._images.values())
+
+    def prepare(self, count: int) -> None:
+        """Start processes that are frozen once they answer, and become machines when machines are ordered."""
+        for _ in range(count):
+            name = self._next_name()
+            ports = self._site.next_port(), self._site.next_port()
+            self._images[name] = Machine(name, *ports, credits=0.0, due=float("inf"), warm=True)
+
+    def start_now(self) -> None:
+        """What was ordered for later starts at once."""
+        for machine in (*self.machines.values(), *self._images.values()):
+            machine.due = 0.0
 
     @property
     def booting(self) -> bool:
@@ -96,7 +116,12 @@ class Fleet:
                 [f"there are {living} machines already, the most this lab takes; start it with --max-machines"]
             )
         if name is None:
-            name = self._next_name()
+            name = next(iter(self._images), None) or self._next_name()
+        image = self._images.pop(name, None)
+        if image is not None:
+            image.credits, image.due, image.warm = credit, time.monotonic() + delay, False
+            self.machines[name] = image
+            return image
         port, metrics_port = self._site.next_port(), self._site.next_port()
         machine = Machine(name, port, metrics_port, credit, time.monotonic() + delay, warm)
         self.machines[name] = machine
@@ -106,7 +131,7 @@ class Fleet:
         """Names are not used twice: the series of a machine that is gone stay its own."""
         while True:
             self._count += 1
-            if f"m{self._count}" not in self.machines:
+            if f"m{self._count}" not in self.machines.keys() | self._images.keys():
                 return f"m{self._count}"
 
     def look(self, strict: bool = False) -> None:
@@ -116,8 +141,11 @@ class Fleet:
         itself starts, raises PartDied.
         """
         now = time.monotonic()
+        for name, image in list(self._images.items()):
+            if not image.frozen and self._look_at_image(image, now):
+                del self._images[name]
         for machine in self.machines.values():
-            if machine.process is None:
+            if machine.process is None or machine.frozen:
                 if machine.state == "booting" and now >= machine.due:
                     self._boot(machine)
             elif (code := machine.process.poll()) is not None:
@@ -130,6 +158,22 @@ class Fleet:
                     self._publish()
                     self._say(f"machine {machine.name}  running  {machine.address}")
 
+    def _look_at_image(self, image: Machine, now: float) -> bool:
+        """Start an image, freeze it once it answers; whether it died."""
+        if image.process is None:
+            if now >= image.due:
+                self._boot(image)
+        elif image.process.poll() is not None:
+            self._say(f"image {image.name} died; a machine by that name will boot from scratch")
+            self._let_go(image)
+            return True
+        elif now - image.probed > _BETWEEN_PROBES:
+            image.probed = now
+            if answers(f"http://{image.address}/healthz/ready", timeout=0.5):
+                signal_group(image.process.pid, signal.SIGSTOP)
+                image.frozen = True
+        return False
+
     def _died(self, machine: Machine, code: int, strict: bool) -> None:
         machine.state = "stopped"
         log = self._site.directory.log(machine.name)
@@ -141,6 +185,13 @@ class Fleet:
         self._let_go(machine)
 
     def _boot(self, machine: Machine) -> None:
+        if machine.frozen and machine.process is not None and machine.enclosure is not None:
+            if machine.enclosure.kind == "cgroup":
+                machine.enclosure.throttle().limit(self._site.plan.size)
+            machine.frozen = False
+            signal_group(machine.process.pid, signal.SIGCONT)
+            self._publish()
+            return
         site = self._site
         folder = site.directory.machine(machine.name)
         folder.mkdir(parents=True, exist_ok=True)
@@ -175,14 +226,14 @@ class Fleet:
 
     def ending(self) -> Ending:
         """All machines, freed of their caps and ready to be ended with the other parts; then call ``let_go``."""
-        machines = list(self.machines.values())
+        machines = [*self.machines.values(), *self._images.values()]
         for machine in machines:
             machine.state = "stopped"
         return self._ending(machines)
 
     def let_go(self) -> None:
         """Remove the cgroups of machines that have ended."""
-        for machine in self.machines.values():
+        for machine in (*self.machines.values(), *self._images.values()):
             self._let_go(machine)
 
     def _ending(self, machines: list[Machine]) -> Ending:
@@ -202,7 +253,7 @@ class Fleet:
         A machine that died is off the roster and stays a target: that it does not answer is what ``up`` is for.
         """
         plan = self._site.plan
-        begun = [machine for machine in self.machines.values() if machine.enclosure is not None]
+        begun = [each for each in self.machines.values() if each.enclosure is not None and not each.frozen]
         roster = [
             Entry(each.name, plan.machine_type, plan.size, each.credits, each.enclosure)
             for each in begun

@@ -25,7 +25,8 @@ class LabPlan:
     vendor does not publish it, an hour's earnings. ``boot_delay``: lab seconds before a new machine's process starts.
     ``throttle``: how CPU is capped: ``cgroup``, ``duty`` (stop and continue) or ``auto``.
     ``load_rate``: arrivals per real second of a load driver that runs with the lab; None is none.
-    ``policy``: whom Bongsu tells after how long.
+    ``prepared``: start the processes of all later machines beforehand and freeze them, so that a machine that is added
+    does not take the CPU of those that are busy. ``policy``: whom Bongsu tells after how long.
     """
 
     machines: int = 2
@@ -44,6 +45,7 @@ class LabPlan:
     products: int = 200
     users: int = 500
     shop_command: tuple[str, ...] = ()
+    prepared: bool = False
     policy: PolicyText = field(default_factory=PolicyText)
 
     def __post_init__(self) -> None:

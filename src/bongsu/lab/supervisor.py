@@ -97,6 +97,8 @@ class Supervisor:
         site, plan = self._site, self._site.plan
         for _ in range(plan.machines):
             self._fleet.order(None, delay=float("inf"), credit=plan.opening_credits, warm=True)
+        if plan.prepared:
+            self._fleet.prepare(max(0, plan.max_machines - plan.machines))
         self._write_configuration()
         if plan.bongsu and not self._bongsu:
             self._say("bongsu      left out: this installation has no `bongsu serve`")
@@ -107,8 +109,7 @@ class Supervisor:
         ):  # fmt: skip
             self._crew.start(part)
         # The machines beside the database: they take longest to start, and wait for the tables by themselves.
-        for machine in self._fleet.machines.values():
-            machine.due = 0.0
+        self._fleet.start_now()
         self._await("initdb", state="ended")
         self._crew.start(postgres.postgres(site, disguise))
         self._await("postgres")
@@ -121,6 +122,7 @@ class Supervisor:
             self._crew.start(parts.bongsu(site))
         self._await("seed", state="ended")
         self._until(lambda: all(each.state == "running" for each in self._fleet.machines.values()), {"machines"})
+        self._until(lambda: self._fleet.prepared, {"images"})
         # The balancer last: it would log every machine as down while it boots.
         self._crew.start(haproxy.haproxy(site))
         self._until(lambda: all(each.state != "starting" for each in self._crew.running.values()), {"parts"})

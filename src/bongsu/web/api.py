@@ -13,6 +13,7 @@ from litestar.connection import ASGIConnection
 from litestar.datastructures import State
 from litestar.exceptions import NotAuthorizedException
 from litestar.handlers import BaseRouteHandler
+from litestar.params import FromPath, FromQuery, JSONBody
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
 from bongsu.core.alert import Alert
@@ -102,7 +103,9 @@ async def post_alerts(request: Request[Any, Any, Any], state: State) -> Response
 
 
 @get("/api/incidents", sync_to_thread=True)
-def list_incidents(state: State, service: str | None = None, status: str | None = None) -> list[dict[str, Any]]:
+def list_incidents(
+    state: State, service: FromQuery[str | None] = None, status: FromQuery[str | None] = None
+) -> list[dict[str, Any]]:
     """Incidents, the newest first."""
     context: Context = state.context
     found = context.db.read(lambda tx: incidents.search(tx, service=service, status=status))
@@ -110,7 +113,7 @@ def list_incidents(state: State, service: str | None = None, status: str | None 
 
 
 @get("/api/incidents/{incident_id:str}", sync_to_thread=True)
-def show_incident(state: State, incident_id: str) -> dict[str, Any]:
+def show_incident(state: State, incident_id: FromPath[str]) -> dict[str, Any]:
     """One incident with its timeline, deliveries and actions."""
     context: Context = state.context
     incident, lines, messages, acts = context.db.read(
@@ -130,7 +133,7 @@ def show_incident(state: State, incident_id: str) -> dict[str, Any]:
 
 
 @get("/api/incidents/{incident_id:str}/report", sync_to_thread=True)
-def show_report(state: State, incident_id: str) -> dict[str, Any]:
+def show_report(state: State, incident_id: FromPath[str]) -> dict[str, Any]:
     """An incident's report as facts."""
     found: dict[str, Any] = msgspec.to_builtins(report.collect(state.context, incident_id))
     return found
@@ -149,19 +152,19 @@ class By(msgspec.Struct):
 
 
 @post("/api/incidents/{incident_id:str}/acknowledge", guards=[needs_token], status_code=200, sync_to_thread=True)
-def acknowledge(state: State, incident_id: str, data: By) -> dict[str, Any]:
+def acknowledge(state: State, incident_id: FromPath[str], data: JSONBody[By]) -> dict[str, Any]:
     """Take an incident."""
     return view(command.acknowledge(state.context, incident_id, data.by), state.context)
 
 
 @post("/api/incidents/{incident_id:str}/resolve", guards=[needs_token], status_code=200, sync_to_thread=True)
-def resolve(state: State, incident_id: str, data: By) -> dict[str, Any]:
+def resolve(state: State, incident_id: FromPath[str], data: JSONBody[By]) -> dict[str, Any]:
     """Declare an incident over."""
     return view(command.resolve(state.context, incident_id, data.by), state.context)
 
 
 @post("/api/incidents/{incident_id:str}/scale-out", guards=[needs_token], status_code=202, sync_to_thread=True)
-def scale_out(state: State, incident_id: str, data: By) -> dict[str, Any]:
+def scale_out(state: State, incident_id: FromPath[str], data: JSONBody[By]) -> dict[str, Any]:
     """Ask for the machines that are needed."""
     return {"machines": list(command.scale_out(state.context, incident_id, data.by))}
 

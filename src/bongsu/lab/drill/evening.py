@@ -104,6 +104,7 @@ def plan_of(scenario: Scenario, sabotage: Sabotage | None) -> LabPlan:
         opening_balance=scenario.opening_balance,
         newcomer_balance=scenario.newcomer_balance,
         max_machines=scenario.scale_to,
+        prepared=True,
         policy=policy,
     )
 

@@ -54,23 +54,29 @@ def emptied_machine(evening: Evening) -> str | None:
 
 
 def integrated_exhaustion(evening: Evening) -> float | None:
-    """When the credits of the first emptied machine should have been gone (wall), by its scraped CPU samples."""
-    name = emptied_machine(evening)
-    if name is None:
+    """When the credits of the first emptied machine should have been gone (wall), by its scraped CPU samples.
+
+    What the integral has left when the governor found the bucket empty is spent at the mean pace until then: near the
+    baseline the credits end so slowly that the integral's own zero would say little.
+    """
+    name, gone = emptied_machine(evening), empty_at(evening)
+    if name is None or gone is None:
         return None
     machine = load_catalogue()[evening.scenario.machine_type]
     before = [row for row in evening.governor if row["at"] <= evening.sale_at and name in row["machines"]]
-    samples = [s for s in evening.scraped.get(name, []) if s[0] >= evening.sale_at]
+    samples = [s for s in evening.scraped.get(name, []) if evening.sale_at <= s[0] <= gone]
     if not before or not samples:
         return None
-    balance, at = float(before[-1]["machines"][name]["balance"]), float(before[-1]["at"])
+    opening = balance = float(before[-1]["machines"][name]["balance"])
+    at = float(before[-1]["at"])
     for when, cpu in samples:
         minutes = (when - at) * evening.scenario.speed / 60
         after = drain(balance, machine, cpu, minutes)
         if after <= 0:
             return at + (when - at) * balance / (machine.vcpus * (cpu - machine.baseline) * minutes)
         balance, at = after, when
-    return None
+    pace = (opening - balance) / (at - evening.sale_at)
+    return at + balance / pace if pace > 0 else None
 
 
 def predicted_s(evening: Evening) -> float | None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import Any
@@ -15,6 +14,10 @@ from bongsu.lab.drill.scenarios import ACK_ONLY, NOBODY, RESPONDED
 
 LATE_AT_MOST = 1.0
 """Real seconds from a decision to the relay's answer, on top of measured stalls."""
+
+
+STEP = 3
+"""Records (one per real second) over which a balance must have risen."""
 
 
 class Judge:
@@ -204,8 +207,9 @@ def responded(judging: Judge, evening: Evening) -> None:
 def _recovery(judging: Judge, evening: Evening, ended: float) -> None:
     until = ended + evening.scenario.rises_for * 60 / evening.scenario.speed
     found = figures.balances(evening, ended, until)
+    # seconds scatter, so each record is held against the one three later
     rises = {
-        name: len(values) > 2 and all(later >= earlier for earlier, later in itertools.pairwise(values))
+        name: len(values) > STEP and all(later > earlier for earlier, later in zip(values, values[STEP:], strict=False))
         for name, values in found.items()
     }
     gained = {name: values[-1] - values[0] for name, values in found.items() if values}

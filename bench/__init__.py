@@ -1,0 +1,1 @@
+"""Measured figures, as ratios to a peer in the same run."""
