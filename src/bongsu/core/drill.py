@@ -28,13 +28,13 @@ class Scenario:
     size: float = 0.3
     machines: int = 1
     scale_to: int = 6
-    opening_balance: float = 31.0
+    opening_balance: float = 33.5
     newcomer_balance: float = 24.0
     calm: float = 0.08
-    peak: float = 1.02
+    peak: float = 1.2
     plateau: float = 0.42
     calm_minutes: float = 5.0
-    peak_minutes: float = 5.0
+    peak_minutes: float = 7.0
     after_exhaustion: float = 14.0
     own_cost: float = 0.03
     tiers: tuple[float, float, float] = (5.0, 20.0, 40.0)

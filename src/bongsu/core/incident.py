@@ -43,8 +43,8 @@ Facts = Mapping[str, str | float | int | bool | None]
 class Seen:
     """What is known of a service at one moment: the breach clock and the machines, summed up for a decision.
 
-    ``elapsed``: time over the limit; ``held``: that of the running stretch alone. ``watched_at``: when the metrics store
-    last answered; None for incidents that only alerts speak for, whose time passes by the clock on the wall.
+    ``elapsed``: time over the limit; ``held``: that of the running stretch alone. ``watched_at``: when the metrics
+    store last answered; None for incidents that only alerts speak for, whose time passes by the clock on the wall.
     ``machines`` are in breach; ``joined`` are those that have been in breach for ``settle``.
     """
 

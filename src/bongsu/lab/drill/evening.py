@@ -15,6 +15,7 @@ from bongsu.core.drill import Scenario, predicted_exhaustion
 from bongsu.core.errors import BongsuError
 from bongsu.core.timescale import Timescale
 from bongsu.lab.calibration import Calibration
+from bongsu.lab.drill.demand import Demand
 from bongsu.lab.drill.responder import Responder, read_lines
 from bongsu.lab.drill.scenarios import ACK_ONLY, NOBODY, RESPONDED, Sabotage
 from bongsu.lab.inbox import Behaviour, set_behaviour
@@ -131,17 +132,13 @@ class Run:
             with start_load(lab, self._segments(), self._folder / "load") as load:
                 return self._evening(lab, load)
 
+    def _rate(self, level: float) -> float:
+        return self._calibration.rate(level, self._scenario.machines, self._scenario.size)
+
     def _segments(self) -> tuple[Segment, ...]:
-        each, lab = self._scenario, 60.0 / self._scenario.speed
-
-        def rate(level: float) -> float:
-            return self._calibration.rate(level, each.machines, each.size)
-
-        return (
-            Segment(each.calm_minutes * lab, rate(each.calm), "calm"),
-            Segment(each.peak_minutes * lab, rate(each.peak), "sale"),
-            Segment(3600.0, rate(each.plateau), "sale"),
-        )
+        calm_s = self._scenario.calm_minutes * 60.0 / self._scenario.speed
+        calm, sale = self._rate(self._scenario.calm), self._rate(self._scenario.peak)
+        return Segment(calm_s, calm, "calm"), Segment(3600.0, sale, "sale")
 
     def _evening(self, lab: RunningLab, load: RunningLoad) -> Evening:
         began = time.time()
@@ -166,10 +163,13 @@ class Run:
         """Look on until the evening has shown what it is for, or its time is up."""
         limit = began + self._longest() * 60 / self._scenario.speed
         done_at: float | None = None
+        each = self._scenario
+        demand = Demand(load, each, self._rate(each.peak), self._rate(each.plateau))
         while time.time() < limit and (done_at is None or time.time() < done_at):
             tick = time.time()
             glance = self._glance(lab, load, tick, sale)
             self._watcher.look(glance)
+            demand.steer(glance.minutes, glance.second, glance.machines)
             if done_at is None:
                 more = self._shown(glance)
                 done_at = None if more is None else time.time() + more * 60 / self._scenario.speed
