@@ -35,7 +35,7 @@ def test_the_peak_grows_until_requests_queue_and_eases_when_too_many_do() -> Non
     demand.steer(1.5, second(1, outstanding=2), machines(0.5))  # the same second again
     demand.steer(2, second(2, outstanding=20), machines(1.0))
     demand.steer(3, second(3, outstanding=80), machines(1.0))
-    assert load.rates == [125, 100]
+    assert load.rates == [125, 87.5]
 
 
 def test_the_plateau_is_held_at_the_declared_cpu() -> None:

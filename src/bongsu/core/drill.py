@@ -31,7 +31,7 @@ class Scenario:
     opening_balance: float = 33.5
     newcomer_balance: float = 24.0
     calm: float = 0.08
-    peak: float = 1.2
+    peak: float = 1.08
     plateau: float = 0.42
     calm_minutes: float = 5.0
     peak_minutes: float = 7.0

@@ -8,7 +8,7 @@ from bongsu.core.drill import Scenario
 
 FEW_OPEN, MANY_OPEN = 10, 45
 """Requests under way below which the machines are not saturated, and above which users would begin to wait long."""
-MORE, LESS = 1.25, 0.8
+MORE, LESS = 1.25, 0.7
 GAIN = 0.35
 """How much of the CPU's distance from the plateau is made good in a second."""
 SETTLES = 3.0
