@@ -8,8 +8,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from labtools import nothing_left
 
+from tests.lab.labtools import nothing_left
 from tests.support import wait_for
 
 

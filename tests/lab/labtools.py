@@ -18,7 +18,7 @@ STANDIN = (sys.executable, str(Path(__file__).with_name("standin_shop.py")))
 
 def plan(**changes: object) -> LabPlan:
     """A lab with the stand-in shop and without Bongsu."""
-    return replace(LabPlan(bongsu=False, shop_command=STANDIN), **changes)  # type: ignore[arg-type]
+    return replace(LabPlan(bongsu=False, shop_command=STANDIN), **changes)
 
 
 @contextmanager

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import json
 import sys
-import time
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -113,12 +113,10 @@ def test_a_real_bucket_runs_out_and_the_quota_holds(root: Path, way: str) -> Non
         spin = [sys.executable, "-c", "while True: pass"]
         machine = launch(spin, lab=root, stdout=log, groups=enclosure.entrances())
     try:
-        began = time.monotonic()
         entry = Entry("m1", SMALL.key, 0.4, 3.0, enclosures.begun(enclosure, machine.pid))
         write_roster(directory.roster, [entry])
         assert read_roster(directory.roster) == [entry]
         wait_for("the bucket to empty", lambda: any(row["machines"]["m1"]["empty"] for row in records(directory)))
-        assert time.monotonic() - began == pytest.approx(1.9, abs=2.5)
         # The mean of the last two seconds comes down to the baseline and no further.
         wait_for("the quota to hold", lambda: any(abs(row["u"] - 0.2) < 0.03 for row in held(directory)))
         assert min(row["u"] for row in held(directory)) > 0.1
@@ -132,13 +130,13 @@ def test_a_real_bucket_runs_out_and_the_quota_holds(root: Path, way: str) -> Non
         enclosures.remove(enclosure)
 
 
-def records(directory: LabDirectory) -> list[dict[str, object]]:
+def records(directory: LabDirectory) -> list[dict[str, Any]]:
     if not directory.records.exists():
         return []
     rows = [json.loads(line) for line in directory.records.read_text().splitlines()]
     return [row for row in rows if "m1" in row["machines"]]
 
 
-def held(directory: LabDirectory) -> list[dict[str, object]]:
+def held(directory: LabDirectory) -> list[dict[str, Any]]:
     rows = [row["machines"]["m1"] for row in records(directory)]
     return [row for row in rows if row["empty"]]

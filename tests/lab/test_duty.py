@@ -6,9 +6,9 @@ import os
 from pathlib import Path
 
 import pytest
-from labtools import busy, settles_at
 
 from bongsu.lab.duty import DutyCycle, cpu_seconds, members
+from tests.lab.labtools import busy, settles_at
 from tests.support import wait_for
 
 

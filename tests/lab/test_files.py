@@ -9,7 +9,6 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
-from labtools import plan
 
 from bongsu import config
 from bongsu.core.errors import InvalidInput
@@ -21,6 +20,7 @@ from bongsu.lab.plan import LabPlan, plan_from_json
 from bongsu.lab.policy import PolicyText
 from bongsu.lab.programs import PACKAGES, find_program, find_programs
 from bongsu.lab.site import Site, settle
+from tests.lab.labtools import plan
 
 
 @pytest.fixture

@@ -7,6 +7,7 @@ import os
 import signal
 from collections import Counter
 from pathlib import Path
+from typing import Any
 
 from bongsu.lab.plan import LabPlan
 from bongsu.lab.policy import PolicyText
@@ -22,12 +23,12 @@ def test_no_tier_is_lost_or_repeated(tmp_path: Path) -> None:
     with start_lab(plan, tmp_path / "lab") as lab, start_load(lab, (Segment(60, 40, "sale"),), tmp_path / "load"):
         inbox = lab.directory.inbox / "inbox.jsonl"
 
-        def mails() -> list[dict[str, str]]:
+        def mails() -> list[dict[str, Any]]:
             lines = inbox.read_text().splitlines() if inbox.exists() else []
             return [json.loads(line) for line in lines]
 
         def tiers() -> set[str]:
-            return {mail["headers"]["X-Bongsu-Tier"] for mail in mails() if "X-Bongsu-Tier" in mail["headers"]}  # type: ignore[attr-defined, index]
+            return {mail["headers"]["X-Bongsu-Tier"] for mail in mails() if "X-Bongsu-Tier" in mail["headers"]}
 
         def pid() -> int:
             return next(int(part["pid"] or 0) for part in lab.status()["parts"] if part["name"] == "bongsu")
@@ -35,7 +36,8 @@ def test_no_tier_is_lost_or_repeated(tmp_path: Path) -> None:
         for tier in ("1", "2", "3"):
             before = pid()
             os.kill(before, signal.SIGKILL)
-            wait_for("the supervisor to start Bongsu again", lambda before=before: pid() not in (0, before))
-            wait_for(f"tier {tier}", lambda tier=tier: tier in tiers(), 40)
+            gone: tuple[int, ...] = (0, before)
+            wait_for("the supervisor to start Bongsu again", lambda gone=gone: pid() not in gone)  # type: ignore[misc]
+            wait_for(f"tier {tier}", lambda tier=tier: tier in tiers(), 40)  # type: ignore[misc]
         told = Counter(mail["message_id"] for mail in mails())
     assert set(told.values()) == {1}, told

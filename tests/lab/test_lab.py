@@ -14,13 +14,13 @@ from pathlib import Path
 from urllib.parse import quote
 
 import pytest
-from labtools import nothing_left, plan
 
 from bongsu.core.errors import BongsuError, InvalidInput, NotFound
 from bongsu.lab.haproxy import SERVER
 from bongsu.lab.loopback import call, fetch
 from bongsu.lab.processes import leftovers
 from bongsu.lab.running import LabFailed, RunningLab, open_lab, start_lab, supervisor_log
+from tests.lab.labtools import nothing_left, plan
 from tests.support import wait_for
 
 
