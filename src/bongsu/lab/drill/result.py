@@ -97,7 +97,7 @@ def write_result(result: dict[str, Any], folder: Path) -> Path:
 
 def show(result: dict[str, Any], console: Console) -> None:
     """The runs side by side, the expectations, the verdict as the last line."""
-    runs = result["runs"]
+    runs = result.get("runs", [])
     table = Table("", *(run["name"] for run in runs), title=f"{result['scenario']} at speed {result['speed']:g}")
     for name, figure in (
         ("mails", lambda run: ", ".join(_brief(mail) for mail in run["mails"]) or "none"),
@@ -111,13 +111,15 @@ def show(result: dict[str, Any], console: Console) -> None:
         ("report", lambda run: run["report"]),
     ):  # fmt: skip
         table.add_row(name, *(figure(run) for run in runs))
-    console.print(table)
+    if runs:
+        console.print(table)
     listed = Table("", "run", "expectation", "expected", "seen")
     for each in result["expectations"]:
         mark = "[green]ok[/green]" if each["pass"] else "[red]no[/red]"
         mark = "[yellow]?[/yellow]" if each["disturbed"] else mark
         listed.add_row(mark, each["run"], each["name"], each["expected"], each["seen"])
-    console.print(listed)
+    if result["expectations"]:
+        console.print(listed)
     colour = {Verdict.PASS: "green", Verdict.FAIL: "red"}.get(Verdict(result["verdict"]), "yellow")
     console.print(f"[{colour}]verdict: {result['verdict']}[/{colour}]", highlight=False)
 
