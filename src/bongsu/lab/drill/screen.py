@@ -54,11 +54,9 @@ class Screen:
 
     def draw(self, now: Glance) -> Panel:
         """The whole picture of one moment."""
-        mails = Table("mails", expand=True, show_edge=False)
+        mails = Table("to", "mail", expand=True, show_edge=False)
         for mail in now.mails[-7:]:
-            mails.add_row(
-                Text(f"{mail['to'].partition('@')[0]:<13}{mail['subject']}", no_wrap=True, overflow="ellipsis")
-            )
+            mails.add_row(mail["to"].partition("@")[0], Text(mail["subject"], no_wrap=True, overflow="ellipsis"))
         said = Text("\n".join(self._lines), style="dim")
         title = f"{now.run}  {now.service_time:%H:%M} lab time  {now.minutes:+.0f} min from the sale"
         return Panel(Group(_headline(now), _machines(now), mails, said), title=title, border_style=_colour(now))
