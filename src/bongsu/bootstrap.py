@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fcntl
+import os
 import secrets
 from datetime import timedelta
 from pathlib import Path
@@ -173,13 +174,7 @@ def claim_alone(context: Context) -> TextIO | None:
             f"{context.db.url.database} is in use by process {holder}; stop it, or name another store.url"
         ) from None
     lock.truncate(0)
-    lock.write(str(_pid()))
+    lock.write(str(os.getpid()))
     lock.flush()
     context.db.write(outbox.release)
     return lock
-
-
-def _pid() -> int:
-    import os
-
-    return os.getpid()

@@ -20,7 +20,7 @@ PROFILES: Mapping[str, Mapping[str, str]] = {
 """PromQL of each signal; ``$job`` and ``$window`` are filled in. A service adds or replaces signals of its own."""
 
 READ = ("cpu", "balance", "throttled", "steal")
-"""Signals that the watch reads as raw samples, so they must be plain selectors."""
+"""Signals that the watch reads as raw samples, so they must be plain selectors; the others are joined to the first."""
 
 
 def expressions(profile: str, own: Mapping[str, str], job: str, window: str) -> dict[str, str]:

@@ -7,7 +7,6 @@ import threading
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from pathlib import Path
 
 from bongsu.core.schedule import Directory
 from bongsu.core.service import Service
@@ -42,7 +41,6 @@ class Context:
     sender: str = "bongsu@localhost"
     host: str = "localhost"
     watch_every: timedelta = timedelta(seconds=5)
-    secrets_dir: Path = Path("var/bongsu/secrets")
     mail_due: threading.Event = field(default_factory=threading.Event)
     work_due: threading.Event = field(default_factory=threading.Event)
 

@@ -12,6 +12,7 @@ from bongsu.core.breach import BreachClock, Point, Stretch, advance, look_around
 from bongsu.core.incident import Incident, Seen, Status
 from bongsu.core.policy import Policy
 from bongsu.core.service import BLIND, SOURCE, Service
+from bongsu.core.signal import READ
 from bongsu.engine.apply import apply, start
 from bongsu.engine.context import Context, new_id
 from bongsu.ports import Samples, Unavailable
@@ -54,9 +55,7 @@ def look_at(context: Context, service: Service, clock: BreachClock, now: datetim
     since = (clock.seen_until or now - service.look_back) - service.stale
     try:
         found = {
-            name: context.metrics.samples(service.signals[name], since, now)
-            for name in ("cpu", "balance", "throttled", "steal")
-            if name in service.signals
+            name: context.metrics.samples(service.signals[name], since, now) for name in READ if name in service.signals
         }
     except Unavailable as error:
         log.debug("metrics store unavailable", extra={"service": service.name, "why": str(error)})
@@ -71,7 +70,7 @@ def join(found: Mapping[str, Mapping[str, Samples]], stale: timedelta) -> tuple[
     """One point per CPU sample; the other signals by their newest sample not older than ``stale`` before it."""
     points: list[Point] = []
     for machine, samples in found.get("cpu", {}).items():
-        beside = {name: list(found.get(name, {}).get(machine, ())) for name in ("balance", "throttled", "steal")}
+        beside = {name: list(found.get(name, {}).get(machine, ())) for name in READ[1:]}
         newest: dict[str, tuple[datetime, float]] = {}
         for at, cpu in samples:
             for name, rest in beside.items():
