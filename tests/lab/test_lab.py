@@ -73,6 +73,7 @@ def test_a_lab_sells_grows_and_goes(root: Path) -> None:
         haproxy(lab, "enable health shop/m9")
         haproxy(lab, "set server shop/m9 state ready")
         wait_for("its first request", lambda: fetch(f"{lab.endpoints['shop']}/products/1") and served_by(lab, "m9"))
+        wait_for("the governor's first window of it", lambda: "m9" in lab.gauges())
         assert lab.gauges()["m9"]["burst_credit_balance"] < 10
         wait_for("its first scrape", lambda: "m9" in instances(lab, 'up{job="application"} == 1'))
 
