@@ -16,13 +16,13 @@ from bongsu.adapters.labhost import LabHost
 from bongsu.adapters.prometheus import Prometheus
 from bongsu.adapters.smtp import Smtp
 from bongsu.catalogue import load_catalogue
-from bongsu.config import Config, PersonSection, PolicySection, TeamSection
+from bongsu.config import Config, PersonSection, PolicySection, TeamSection, profiles_of
 from bongsu.config import Service as ServiceSection
 from bongsu.core.errors import BongsuError
 from bongsu.core.policy import Ceiling, Policy, Runway, Tier
+from bongsu.core.profile import expressions
 from bongsu.core.schedule import Directory, Person, Rotation, Team
 from bongsu.core.service import BLIND, Service
-from bongsu.core.signal import expressions
 from bongsu.core.timescale import Timescale
 from bongsu.engine.context import Context
 from bongsu.store import outbox
@@ -70,7 +70,9 @@ def service_of(name: str, section: ServiceSection, config: Config) -> Service:
         machine=load_catalogue()[section.machine],
         policy=policy,
         blind=policy.when_blind(BLIND),
-        signals=expressions(section.profile, section.signals, section.job, f"{window.total_seconds():.0f}s"),
+        signals=expressions(
+            profiles_of(config)[section.profile], section.signals, section.job, f"{window.total_seconds():.0f}s"
+        ),
         stale=stale,
         look_back=config.watch.look_back,
         most_machines=section.max_machines,
@@ -120,7 +122,7 @@ def smtp_of(config: Config) -> Smtp:
 def prometheus_of(config: Config) -> Prometheus:
     """The metrics store."""
     scale = Timescale(config.timescale.origin, config.timescale.speed)
-    return Prometheus(config.prometheus.url, config.prometheus.timeout, scale, SystemClock())
+    return Prometheus(config.prometheus.url, config.prometheus.timeout, scale, SystemClock(), config.prometheus.scrape)
 
 
 def bootstrap(config: Config) -> Context:

@@ -14,7 +14,8 @@ import msgspec
 
 from bongsu.catalogue import load_catalogue
 from bongsu.core.errors import InvalidInput
-from bongsu.core.signal import PROFILES
+from bongsu.core.profile import Profile
+from bongsu.profiles import ProfileSection, profile_of, shipped
 
 S = TypeVar("S", bound=msgspec.Struct)
 LOCALES = ("en", "ko")
@@ -178,6 +179,7 @@ class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     """The whole of ``bongsu.toml``."""
 
     service: dict[str, Service] = {}
+    profile: dict[str, ProfileSection] = {}
     policy: dict[str, PolicySection] = {}
     person: dict[str, PersonSection] = {}
     team: dict[str, TeamSection] = {}
@@ -208,6 +210,15 @@ def load(path: Path) -> Config:
         raise InvalidInput([f"{path}: {problem}" for problem in problems])
     assert config is not None
     return config
+
+
+def profiles_of(config: Config) -> dict[str, Profile]:
+    """Every profile by name: those of the package and the user's own."""
+    own = {
+        name: profile_of(name, section, shipped()[section.like] if section.like else None)
+        for name, section in config.profile.items()
+    }
+    return {**shipped(), **own}
 
 
 def _read(kind: type[S], data: Any, at: str, problems: list[str]) -> S | None:
@@ -266,9 +277,16 @@ def crossed(config: Config) -> list[str]:
         at = f"service.{name}"
         _known(f"{at}.machine", service.machine, load_catalogue(), problems)
         _known(f"{at}.policy", service.policy, config.policy, problems)
-        _known(f"{at}.profile", service.profile, PROFILES, problems)
+        _known(f"{at}.profile", service.profile, {**shipped(), **config.profile}, problems)
         if service.max_machines < 1:
             problems.append(f"{at}.max_machines: must be at least 1")
+    for name, profile in config.profile.items():
+        if name in shipped():
+            problems.append(
+                f"profile.{name}: this name is taken by a profile of Bongsu's; choose another and say like = {name!r}"
+            )
+        if profile.like is not None:
+            _known(f"profile.{name}.like", profile.like, shipped(), problems)
     for name, policy in config.policy.items():
         problems.extend(_policy_problems(f"policy.{name}", policy, config))
     for name, team in config.team.items():

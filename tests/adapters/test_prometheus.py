@@ -19,6 +19,7 @@ from bongsu.lab.programs import find_program
 from bongsu.ports import Unavailable
 from tests.support import free_port, wait_for
 
+SCRAPE = timedelta(seconds=1)
 SPEED = 60.0
 
 
@@ -60,7 +61,7 @@ def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     command = [program, f"--config.file={folder}/prometheus.yml", f"--storage.tsdb.path={folder}/data"]
     with (folder / "log").open("wb") as log:
         server = subprocess.Popen([*command, f"--web.listen-address={address}"], stdout=log, stderr=log)
-    client = Prometheus(f"http://{address}", 5, Timescale(), SystemClock())
+    client = Prometheus(f"http://{address}", 5, Timescale(), SystemClock(), SCRAPE)
 
     def scraped() -> bool:
         try:
@@ -78,7 +79,7 @@ def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
 def test_raw_samples_have_the_stores_own_timestamps(url: str) -> None:
     clock = SystemClock()
-    client = Prometheus(url, 5, Timescale(), clock)
+    client = Prometheus(url, 5, Timescale(), clock, SCRAPE)
     now = clock.now()
     (samples,) = client.samples('level{job="application"}', now - timedelta(seconds=60), now).values()
     values = [value for _, value in samples]
@@ -87,11 +88,21 @@ def test_raw_samples_have_the_stores_own_timestamps(url: str) -> None:
     assert all(abs(gap - timedelta(seconds=1)) < timedelta(seconds=0.3) for gap in gaps), gaps
 
 
+def test_an_expression_is_evaluated_once_for_each_scrape(url: str) -> None:
+    clock = SystemClock()
+    now = clock.now()
+    client = Prometheus(url, 5, Timescale(), clock, SCRAPE)
+    (samples,) = client.samples('level{job="application"} * 2', now - timedelta(seconds=3), now).values()
+    gaps = [later - earlier for (earlier, _), (later, _) in itertools.pairwise(samples)]
+    assert gaps
+    assert all(gap == SCRAPE for gap in gaps), gaps
+
+
 def test_in_a_fast_lab_the_same_samples_are_a_minute_apart(url: str) -> None:
     wall = SystemClock()
     scale = Timescale(wall.now() - timedelta(seconds=60), SPEED)
     now = ScaledClock(scale).now()
-    client = Prometheus(url, 5, scale, wall)
+    client = Prometheus(url, 5, scale, wall, SCRAPE)
     (samples,) = client.samples('level{job="application"}', now - timedelta(minutes=60), now).values()
     gaps = [later - earlier for (earlier, _), (later, _) in itertools.pairwise(samples)]
     assert gaps
@@ -100,7 +111,7 @@ def test_in_a_fast_lab_the_same_samples_are_a_minute_apart(url: str) -> None:
 
 def test_a_range_has_its_steps_and_leaves_out_what_is_no_number(url: str) -> None:
     clock = SystemClock()
-    client = Prometheus(url, 5, Timescale(), clock)
+    client = Prometheus(url, 5, Timescale(), clock, SCRAPE)
     now = clock.now()
     (samples,) = client.values("level * 2", now - timedelta(seconds=2), now, timedelta(seconds=1)).values()
     assert len(samples) >= 2
@@ -108,7 +119,7 @@ def test_a_range_has_its_steps_and_leaves_out_what_is_no_number(url: str) -> Non
 
 
 def test_an_expression_that_is_refused_says_why(url: str) -> None:
-    client = Prometheus(url, 5, Timescale(), SystemClock())
+    client = Prometheus(url, 5, Timescale(), SystemClock(), SCRAPE)
     now = SystemClock().now()
     with pytest.raises(Unavailable, match="parse error"):
         client.samples("level{", now - timedelta(seconds=5), now)
@@ -118,10 +129,10 @@ def test_no_prometheus_and_a_foreign_server_are_unavailable() -> None:
     clock = SystemClock()
     now = clock.now()
     with pytest.raises(Unavailable, match="does not answer"):
-        Prometheus("http://127.0.0.1:9", 1, Timescale(), clock).samples("up", now, now)
+        Prometheus("http://127.0.0.1:9", 1, Timescale(), clock, SCRAPE).samples("up", now, now)
     foreign = ThreadingHTTPServer(("127.0.0.1", 0), Page)
     threading.Thread(target=foreign.serve_forever, daemon=True).start()
     with pytest.raises(Unavailable, match="not Prometheus"):
-        Prometheus(f"http://127.0.0.1:{foreign.server_port}", 1, Timescale(), clock).samples("up", now, now)
+        Prometheus(f"http://127.0.0.1:{foreign.server_port}", 1, Timescale(), clock, SCRAPE).samples("up", now, now)
     foreign.shutdown()
     foreign.server_close()

@@ -20,22 +20,26 @@ class Load:
         self.rates.append(arrivals)
 
 
-def second(at: float, outstanding: int = 20) -> dict[str, Any]:
-    return {"at": at, "outstanding": outstanding, "mix": "sale"}
+def second(at: float, outstanding: int = 20, served: int = 100) -> dict[str, Any]:
+    return {"at": at, "outstanding": outstanding, "ok": served, "refused": 0, "failed": 0, "mix": "sale"}
 
 
 def machines(cpu: float, count: int = 1, empty: bool = False) -> dict[str, dict[str, Any]]:
     return {f"m{n}": {"u": cpu, "empty": empty} for n in range(count)}
 
 
-def test_the_peak_grows_until_requests_queue_and_eases_when_too_many_do() -> None:
+def test_the_peak_is_a_small_standing_queue() -> None:
     load = Load()
     demand = Demand(load, SCENARIO, peak=100, plateau=40)
-    demand.steer(1, second(1, outstanding=2), machines(0.5))
-    demand.steer(1.5, second(1, outstanding=2), machines(0.5))  # the same second again
-    demand.steer(2, second(2, outstanding=20), machines(1.0))
-    demand.steer(3, second(3, outstanding=80), machines(1.0))
-    assert load.rates == [125, 87.5]
+    demand.steer(0.5, second(1, outstanding=0, served=30), machines(0.5))  # a second that was the sale's in part only
+    assert load.rates == []
+    demand.steer(1.5, second(2, outstanding=1), machines(0.9))
+    demand.steer(2, second(2, outstanding=1), machines(0.9))  # the same second again
+    demand.steer(2.5, second(3, outstanding=25), machines(1.0))
+    demand.steer(3.5, second(4, outstanding=65), machines(1.0))
+    assert [round(rate) for rate in load.rates] == [112, 100, 80]
+    demand.steer(4.5, second(5, outstanding=400), machines(1.0))
+    assert round(load.rates[-1]) == 48  # never by more than that in a second
 
 
 def test_the_plateau_is_held_at_the_declared_cpu() -> None:

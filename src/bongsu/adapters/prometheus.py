@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
@@ -14,24 +15,35 @@ import urllib3
 from bongsu.core.timescale import Timescale
 from bongsu.ports import Clock, Samples, Unavailable
 
+_SELECTOR = re.compile(r"\s*[a-zA-Z_:][a-zA-Z0-9_:]*\s*(\{[^{}]*\})?\s*")
+
 
 class Prometheus:
     """A client; all times are service time, translated at this edge."""
 
-    def __init__(self, url: str, timeout: float, timescale: Timescale, wall: Clock) -> None:
+    def __init__(self, url: str, timeout: float, timescale: Timescale, wall: Clock, scrape: timedelta) -> None:
+        """``timeout`` in seconds; ``scrape``: the store's scrape interval, service time."""
         self._url = url.rstrip("/")
         self._timescale = timescale
         self._wall = wall
+        self._scrape = timescale.wall_span(scrape)
         self._pool = urllib3.PoolManager(
             timeout=urllib3.Timeout(total=timeout), retries=False, headers={"Accept": "application/json"}
         )
         self._ahead = timedelta(0)
 
     def samples(self, expression: str, since: datetime, until: datetime) -> Mapping[str, Samples]:
-        """The raw samples of a selector: an instant query with a range, so that timestamps are the store's own."""
+        """The raw samples of a selector: an instant query with a range, so that timestamps are the store's own.
+
+        An expression has no samples of its own; it is evaluated once for each scrape.
+        """
         begin, end = self._timescale.to_wall(since), self._timescale.to_wall(until)
         window = max(1, math.ceil((end - begin).total_seconds() * 1000))
-        return self._matrix("query", {"query": f"{expression}[{window}ms]", "time": f"{end.timestamp():.3f}"})
+        step = max(1, round(self._scrape.total_seconds() * 1000))
+        over = (
+            f"{expression}[{window}ms]" if _SELECTOR.fullmatch(expression) else f"({expression})[{window}ms:{step}ms]"
+        )
+        return self._matrix("query", {"query": over, "time": f"{end.timestamp():.3f}"})
 
     def values(self, expression: str, since: datetime, until: datetime, step: timedelta) -> Mapping[str, Samples]:
         """An expression over a range."""

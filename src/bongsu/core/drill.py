@@ -19,7 +19,8 @@ class Scenario:
 
     Levels are CPU (0..1) that the demand puts on each of ``machines``; a level above 1 saturates them. Times are lab
     minutes; ``opening_balance`` and ``newcomer_balance`` are credits; ``own_cost`` is the CPU that the monitoring takes
-    on each machine. ``tiers`` say after how long who is told.
+    on each machine, which is all it does for ``lead_minutes`` until its first visitors come. ``tiers`` say after how
+    long who is told.
     """
 
     name: str
@@ -28,11 +29,12 @@ class Scenario:
     size: float = 0.3
     machines: int = 1
     scale_to: int = 6
-    opening_balance: float = 33.5
+    opening_balance: float = 32.5
     newcomer_balance: float = 24.0
     calm: float = 0.08
     peak: float = 1.08
     plateau: float = 0.42
+    lead_minutes: float = 3.0
     calm_minutes: float = 5.0
     peak_minutes: float = 7.0
     after_exhaustion: float = 14.0
@@ -47,7 +49,8 @@ class Scenario:
 
 def balance_at_sale(scenario: Scenario, machine: MachineType) -> float:
     """Credits of each machine when the sale begins."""
-    return drain(scenario.opening_balance, machine, scenario.calm, scenario.calm_minutes)
+    idle = drain(scenario.opening_balance, machine, scenario.own_cost, scenario.lead_minutes)
+    return drain(idle, machine, scenario.calm, scenario.calm_minutes)
 
 
 def predicted_exhaustion(scenario: Scenario, machine: MachineType) -> float | None:

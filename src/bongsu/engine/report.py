@@ -64,7 +64,9 @@ def draft(context: Context, incident_id: str) -> Report:
     until = ended or now
     sources: list[Source] = []
     blind: list[str] = []
-    series = {n: _series(context, service, n, started - CALM, until, sources, blind) for n in ("cpu", "balance", "p95")}
+    series = {
+        n: _series(context, service, n, started - CALM, until, sources, blind) for n in ("cpu", "balance", "latency")
+    }
     traffic = _traffic(context, incident.service, started, until, sources, blind)
     inside = {name: _values(found, started) for name, found in series.items()}
     return Report(
@@ -93,10 +95,10 @@ def draft(context: Context, incident_id: str) -> Report:
         sources=tuple(sources),
         cpu=series["cpu"],
         balance=series["balance"],
-        p95=series["p95"],
+        p95=series["latency"],
         cpu_top=max(inside["cpu"], default=None),
         balance_low=min(inside["balance"], default=None),
-        p95_top_s=max(inside["p95"], default=None),
+        p95_top_s=max(inside["latency"], default=None),
         blind=tuple(blind),
         speed=context.timescale.speed,
     )

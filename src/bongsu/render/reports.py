@@ -271,7 +271,7 @@ class Told:
         kinds = (
             ("cpu", r.cpu, w.percent, 1.0),
             ("balance", r.balance, w.credits, None),
-            ("p95", r.p95, w.latency, None),
+            ("latency", r.p95, w.latency, None),
         )
         found = []
         for name, series, unit, top in kinds:
@@ -289,7 +289,7 @@ _ACT = {"add": N_("add a machine"), "remove": N_("remove a machine")}
 _SOURCE = {
     "cpu": N_("CPU"),
     "balance": N_("Credits"),
-    "p95": N_("p95 latency"),
+    "latency": N_("p95 latency"),
     "users": N_("Users and requests"),
     "access_log": N_("Users and requests"),
 }

@@ -6,9 +6,12 @@ from typing import Any, Protocol
 
 from bongsu.core.drill import Scenario
 
-FEW_OPEN, MANY_OPEN = 10, 45
-"""Requests under way below which the machines are not saturated, and above which users would begin to wait long."""
-MORE, LESS = 1.25, 0.7
+QUEUE = 25
+"""Requests under way at the peak: enough that the machines never idle, too few for users to wait long."""
+PATIENCE = 0.5
+"""How much of the queue's distance from that is made good in a second."""
+LESS, MORE = 0.6, 1.3
+"""How far the peak's rate may change in a second."""
 GAIN = 0.35
 """How much of the CPU's distance from the plateau is made good in a second."""
 SETTLES = 3.0
@@ -45,14 +48,19 @@ class Demand:
             self._load.rate(self._rate)
         if minutes <= 0 or second.get("mix") != "sale" or second["at"] == self._seen:
             return
-        self._seen = second["at"]
-        factor = self._at_peak(second["outstanding"]) if minutes < ends else self._at_plateau(minutes - ends, machines)
+        first, self._seen = self._seen is None, second["at"]
+        if first:
+            return  # a second that was the sale's in part only
+        factor = self._at_peak(second) if minutes < ends else self._at_plateau(minutes - ends, machines)
         if factor != 1.0:
             self._rate *= factor
             self._load.rate(self._rate)
 
-    def _at_peak(self, waiting: int) -> float:
-        return MORE if waiting < FEW_OPEN else LESS if waiting > MANY_OPEN else 1.0
+    def _at_peak(self, second: dict[str, Any]) -> float:
+        """As many arrivals as were served, and what the queue lacks or has too much."""
+        served: int = second["ok"] + second["refused"] + second["failed"]
+        wanted = served + PATIENCE * (QUEUE - second["outstanding"])
+        return min(MORE, max(LESS, wanted / self._rate))
 
     def _at_plateau(self, since: float, machines: dict[str, dict[str, Any]]) -> float:
         alone = len(machines) == self._scenario.machines and not any(each["empty"] for each in machines.values())

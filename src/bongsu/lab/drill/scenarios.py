@@ -15,7 +15,7 @@ FLASH_SALE = Scenario("flash-sale")
 SHORT = replace(
     FLASH_SALE,
     name="flash-sale-short",
-    opening_balance=19.0,
+    opening_balance=18.0,
     newcomer_balance=20.0,
     calm_minutes=4.0,
     tiers=(5.0, 10.0, 15.0),
