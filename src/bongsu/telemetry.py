@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from prometheus_client import (
     CollectorRegistry,
     Counter,
+    Gauge,
     GCCollector,
     PlatformCollector,
     ProcessCollector,
@@ -26,6 +27,15 @@ JOB_RUNS = Counter("bongsu_job_runs", "Times a background job ran.", ["job"], re
 JOB_FAILURES = Counter("bongsu_job_failures", "Times a background job raised.", ["job"], registry=REGISTRY)
 DELIVERIES = Counter("bongsu_deliveries", "Delivery attempts by outcome.", ["outcome"], registry=REGISTRY)
 ALERTS = Counter("bongsu_alerts_received", "Alerts taken in.", registry=REGISTRY)
+LAST_LOOK = Gauge("bongsu_last_look_timestamp_seconds", "When the watch last looked at everything.", registry=REGISTRY)
+OPEN = Gauge("bongsu_incident_open", "1 while an incident is open.", ["service", "policy"], registry=REGISTRY)
+BREACH = Gauge(
+    "bongsu_breach_seconds",
+    "How long the present breach has lasted, service time.",
+    ["service", "policy"],
+    registry=REGISTRY,
+)
+WAITING = Gauge("bongsu_outbox_waiting", "Messages that wait to be delivered.", registry=REGISTRY)
 
 _PLAIN = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
 

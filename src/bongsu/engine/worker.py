@@ -8,7 +8,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 
-from bongsu.engine import command, deliver, intake, report, respond, watch
+from bongsu.engine import command, deliver, expose, intake, report, respond, watch
 from bongsu.engine.context import Context
 from bongsu.store import outbox
 from bongsu.store.outbox import Message
@@ -60,17 +60,21 @@ class Worker:
             if left > timedelta(0) and not self._stop.is_set():
                 wake.wait(left.total_seconds())
 
-    def _guard(self, name: str, job: Callable[[], object]) -> None:
+    def _guard(self, name: str, job: Callable[[], object]) -> bool:
         JOB_RUNS.labels(name).inc()
         try:
             job()
         except Exception:
             JOB_FAILURES.labels(name).inc()
             log.exception("job failed", extra={"job": name})
+            return False
+        return True
 
     def _look(self) -> None:
-        self._guard("watch_services", lambda: watch.watch(self._context))
-        self._guard("timers", lambda: command.due(self._context))
+        looked = self._guard("watch_services", lambda: watch.watch(self._context))
+        timed = self._guard("timers", lambda: command.due(self._context))
+        if looked and timed:  # otherwise the heartbeat stands still, and others may speak up
+            self._guard("gauges", lambda: expose.expose(self._context))
         self._guard("alerts", lambda: intake.expire(self._context))
         self._guard("shrink", lambda: respond.shrink(self._context))
 

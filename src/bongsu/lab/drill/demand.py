@@ -59,7 +59,7 @@ class Demand:
     def _at_peak(self, second: dict[str, Any]) -> float:
         """As many arrivals as were served, and what the queue lacks or has too much."""
         served: int = second["ok"] + second["refused"] + second["failed"]
-        wanted = served + PATIENCE * (QUEUE - second["outstanding"])
+        wanted: float = served + PATIENCE * (QUEUE - second["outstanding"])
         return min(MORE, max(LESS, wanted / self._rate))
 
     def _at_plateau(self, since: float, machines: dict[str, dict[str, Any]]) -> float:

@@ -1,0 +1,104 @@
+"""Faults between sections: names that lead nowhere, tiers out of order, unknown machine types."""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections.abc import Mapping
+from datetime import timedelta
+
+from bongsu.catalogue import load_catalogue
+from bongsu.config.sections import Config, PolicySection
+from bongsu.profiles import shipped
+
+LOCALES = ("en", "ko")
+_ADDRESS = re.compile(r"[^\s:/]+:\d{1,5}")
+
+
+def crossed(config: Config) -> list[str]:
+    """Faults between sections: names that lead nowhere, tiers out of order, unknown machine types."""
+    problems: list[str] = []
+    for name, service in config.service.items():
+        at = f"service.{name}"
+        _known(f"{at}.machine", service.machine, load_catalogue(), problems)
+        _known(f"{at}.policy", service.policy, config.policy, problems)
+        _known(f"{at}.profile", service.profile, {**shipped(), **config.profile}, problems)
+        if service.owner is not None:
+            _known(f"{at}.owner", service.owner, config.team, problems)
+        problems += [
+            f"{at}.targets: {target!r} is not host:port" for target in service.targets if not _ADDRESS.fullmatch(target)
+        ]
+        if service.max_machines < 1:
+            problems.append(f"{at}.max_machines: must be at least 1")
+    for name, profile in config.profile.items():
+        if name in shipped():
+            problems.append(
+                f"profile.{name}: this name is taken by a profile of Bongsu's; choose another and say like = {name!r}"
+            )
+        if profile.like is not None:
+            _known(f"profile.{name}.like", profile.like, shipped(), problems)
+    for name, policy in config.policy.items():
+        problems.extend(_policy_problems(f"policy.{name}", policy, config))
+    for name, team in config.team.items():
+        for member in team.members:
+            _known(f"team.{name}.members", member, config.person, problems)
+    for name, schedule in config.schedule.items():
+        at = f"schedule.{name}.rotation"
+        for person in schedule.rotation.people:
+            _known(f"{at}.people", person, config.person, problems)
+        if schedule.rotation.every <= timedelta(0):
+            problems.append(f"{at}.every: must be longer than nothing; a week is P7D")
+        if schedule.rotation.start.tzinfo is None:
+            problems.append(f"{at}.from: has no time zone; write 2026-01-05T09:00:00+09:00")
+    for key, owner in (("person", config.person), ("team", config.team)):
+        for name, each in owner.items():
+            if each.locale not in LOCALES:
+                problems.append(f"{key}.{name}.locale: {each.locale!r} is not spoken here; use {' or '.join(LOCALES)}")
+            problems.extend(
+                f"{key}.{name}.contact: {contact.email!r} is not an address; write name@host"
+                for contact in each.contact
+                if contact.email.count("@") != 1 or any(sign.isspace() for sign in contact.email)
+            )
+    if config.grafana.locale not in LOCALES:
+        problems.append(f"grafana.locale: {config.grafana.locale!r} is not spoken here; use {' or '.join(LOCALES)}")
+    if config.timescale.speed <= 0:
+        problems.append("timescale.speed: must be above 0")
+    if config.smtp.tls not in ("none", "starttls", "implicit"):
+        problems.append("smtp.tls: must be none, starttls or implicit")
+    return problems
+
+
+def _policy_problems(at: str, policy: PolicySection, config: Config) -> list[str]:
+    problems: list[str] = []
+    if not policy.tier:
+        problems.append(f"{at}.tier: empty; give at least one tier, or nobody is ever told")
+    afters = [tier.after for tier in policy.tier]
+    if afters != sorted(afters):
+        problems.append(f"{at}.tier: the tiers' `after` must rise")
+    if isinstance(policy.over, str) and policy.over != "baseline":
+        problems.append(f'{at}.over: must be "baseline" or a number, not {policy.over!r}')
+    targets = [("tier", target) for tier in policy.tier for target in tier.notify]
+    for key, section in (("ceiling", policy.ceiling), ("runway", policy.runway)):
+        targets += [(key, target) for target in (section.notify if section else [])]
+    targets += [("throttled", target) for target in policy.throttled or []]
+    targets += [("blind", target) for target in policy.blind or []]
+    known: dict[str, Mapping[str, object]] = {
+        "on-call": config.schedule,
+        "team": config.team,
+        "person": config.person,
+    }
+    for key, target in targets:
+        kind, _, name = target.partition(":")
+        if kind not in known:
+            problems.append(f"{at}.{key}.notify: {target!r} is not on-call:NAME, team:NAME or person:NAME")
+        else:
+            _known(f"{at}.{key}.notify", name, known[kind], problems, of=kind)
+    return problems
+
+
+def _known(at: str, name: str, among: Mapping[str, object], problems: list[str], of: str = "") -> None:
+    if name in among:
+        return
+    near = difflib.get_close_matches(name, among, n=1)
+    hint = f"did you mean {near[0]!r}?" if near else f"known: {', '.join(sorted(among)[:8]) or 'none yet'}"
+    problems.append(f"{at}: there is no {of or at.rsplit('.', 1)[-1]} {name!r}; {hint}")

@@ -1,0 +1,204 @@
+"""The sections of ``bongsu.toml``: one typed tree. Unknown keys are errors."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import msgspec
+
+from bongsu.profiles import ProfileSection
+
+
+class HAProxy(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag="haproxy", tag_field="kind"):
+    """A HAProxy whose runtime API listens on ``socket``; servers of ``backend`` are named like the machines."""
+
+    socket: str
+    backend: str
+
+
+class Lab(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag="lab", tag_field="kind"):
+    """The lab's supervisor starts and stops machines; ``url`` is its control address."""
+
+    url: str
+
+
+class Service(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A service to watch: its Prometheus job, where its signals live, its machine type and its policy.
+
+    ``targets`` (host:port) and ``metrics_path`` are for ``bongsu generate``; ``owner`` is the owning team.
+    """
+
+    job: str = "application"
+    profile: str = "micrometer"
+    machine: str
+    policy: str
+    signals: dict[str, str] = {}
+    balancer: HAProxy | None = None
+    machines: Lab | None = None
+    max_machines: int = 4
+    access_log: Path | None = None
+    targets: list[str] = []
+    metrics_path: str = "/actuator/prometheus"
+    owner: str | None = None
+
+
+class TierSection(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Whom to tell after how long."""
+
+    after: timedelta
+    notify: list[str]
+
+
+class CeilingSection(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The level that calls at once."""
+
+    at: float = 0.95
+    samples: int = 2
+    notify: list[str]
+    again_after: timedelta = timedelta(hours=1)
+
+
+class RunwaySection(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Calls when the credits would last less than this at 100 % CPU."""
+
+    full_burn_under: timedelta = timedelta(minutes=30)
+    notify: list[str]
+
+
+class PolicySection(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """An escalation policy; ``over`` is ``"baseline"`` or a number (0..1 for the CPU)."""
+
+    signal: str = "cpu"
+    over: float | str = "baseline"
+    settle: timedelta = timedelta(minutes=2)
+    rejoin: timedelta = timedelta(minutes=30)
+    ack_holds: timedelta = timedelta(minutes=15)
+    tier: list[TierSection]
+    ceiling: CeilingSection | None = None
+    runway: RunwaySection | None = None
+    throttled: list[str] | None = None
+    blind: list[str] | None = None
+    resolve_full_burn: timedelta = timedelta(minutes=10)
+    flat_line: bool = True
+
+
+class ContactSection(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A way to reach somebody."""
+
+    email: str
+
+
+class PersonSection(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A person, with the language of the mails."""
+
+    name: str
+    locale: str = "en"
+    contact: list[ContactSection] = []
+
+
+class TeamSection(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A team or department."""
+
+    name: str
+    locale: str = "en"
+    members: list[str] = []
+    contact: list[ContactSection] = []
+
+
+class RotationSection(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, rename={"start": "from"}):
+    """People who take turns."""
+
+    people: list[str]
+    every: timedelta
+    start: datetime
+
+
+class ScheduleSection(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Who is on call."""
+
+    rotation: RotationSection
+
+
+class Prometheus(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The metrics store; ``scrape`` is its scrape interval in service time."""
+
+    url: str = "http://127.0.0.1:9090"
+    scrape: timedelta = timedelta(seconds=5)
+    timeout: float = 5.0
+
+
+class Watch(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """How often to look, in service time, and how far back when nothing is known yet."""
+
+    every: timedelta = timedelta(seconds=5)
+    look_back: timedelta = timedelta(hours=6)
+
+
+class Smtp(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, rename={"sender": "from"}):
+    """The mail relay. ``tls``: none, starttls or implicit. ``timeout`` in seconds, for every step."""
+
+    host: str = "127.0.0.1"
+    port: int = 25
+    sender: str = "bongsu@localhost"
+    tls: str = "none"
+    user: str | None = None
+    password_file: Path | None = None
+    timeout: float = 10.0
+
+
+class Web(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The console: where it listens, the address that links in mails begin with, and its secrets' files.
+
+    ``address`` (host:port) is where Prometheus and Grafana reach it, if that is not where it listens.
+    """
+
+    host: str = "127.0.0.1"
+    port: int = 8080
+    public_url: str | None = None
+    address: str | None = None
+    secrets: Path = Path("var/bongsu/secrets")
+    link_expires: timedelta = timedelta(hours=24)
+
+
+class Grafana(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Grafana: its address, where it reaches Prometheus, its dashboards' language, and whether it mails by itself.
+
+    ``mails`` false: its alert rules mail only while Bongsu's heartbeat is missing.
+    """
+
+    url: str = "http://127.0.0.1:3000"
+    prometheus_url: str = "http://127.0.0.1:9090"
+    locale: str = "en"
+    mails: bool = False
+
+
+class Store(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Bongsu's own database: ``sqlite:///file`` or ``postgresql+psycopg://...``."""
+
+    url: str = "sqlite:///var/bongsu/bongsu.db"
+
+
+class Time(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Service time against wall time; speed 1 unless this is a lab."""
+
+    origin: datetime = datetime(2026, 1, 1, tzinfo=UTC)
+    speed: float = 1.0
+
+
+class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The whole of ``bongsu.toml``."""
+
+    service: dict[str, Service] = {}
+    profile: dict[str, ProfileSection] = {}
+    policy: dict[str, PolicySection] = {}
+    person: dict[str, PersonSection] = {}
+    team: dict[str, TeamSection] = {}
+    schedule: dict[str, ScheduleSection] = {}
+    prometheus: Prometheus = Prometheus()
+    watch: Watch = Watch()
+    smtp: Smtp = Smtp()
+    web: Web = Web()
+    grafana: Grafana = Grafana()
+    store: Store = Store()
+    timescale: Time = Time()
