@@ -93,7 +93,7 @@ def main() -> None:
         for _ in range(ROUNDS):
             fill(world)
             ours.append(rate(MAILS, lambda: through_the_outbox(world)))
-            theirs.append(rate(MAILS, lambda: plainly(port, b"Subject: x\r\n\r\n" + b"x" * 8000)))
+            theirs.append(rate(MAILS, lambda: plainly(port, b"Subject: x\r\n\r\n" + (b"x" * 78 + b"\r\n") * 100)))
             decided.append(rate(STEPS, steps))
         mailer.close()
         world.close()
