@@ -71,7 +71,9 @@ def sabotage(folder: Path, watcher: Watcher) -> dict[str, Any]:
         evening = _play(Run(broken.run, SHORT, calibration, where, watcher, broken), where)
         judged = judge([evening])
         found.append(_noticed(broken, judged))
-        watcher.say(f"{broken.name}: verdict: {verdict(judged).value} ({', '.join(_failed(judged)) or 'nothing failed'})")
+        watcher.say(
+            f"{broken.name}: verdict: {verdict(judged).value} ({', '.join(_failed(judged)) or 'nothing failed'})"
+        )
         told.append({"sabotage": broken.name, "verdict": verdict(judged).value, "failed": _failed(judged)})
     return {
         "scenario": "sabotage",
