@@ -15,9 +15,9 @@ from tests.support import wait_for
 
 @pytest.fixture
 def root() -> Iterator[Path]:
-    """A lab's directory, short enough for a Unix socket; nothing may be left of the lab at the end."""
-    path = Path(tempfile.mkdtemp(prefix="lab-", dir="/tmp"))
-    path.rmdir()
+    """A lab's directory, deeper than a Unix address is long; nothing may be left of the lab at the end."""
+    home = Path(tempfile.mkdtemp(prefix="lab-"))
+    path = home / ("a-home-that-lies-deep-" * 5)
     yield path
     wait_for("the lab to leave nothing behind", lambda: nothing_left(path))
-    shutil.rmtree(path, ignore_errors=True)
+    shutil.rmtree(home, ignore_errors=True)

@@ -15,6 +15,7 @@ from urllib.parse import quote
 
 import pytest
 
+from bongsu.adapters.haproxy import HAProxy
 from bongsu.core.errors import BongsuError, InvalidInput, NotFound
 from bongsu.lab.haproxy import SERVER
 from bongsu.lab.loopback import call, fetch
@@ -31,10 +32,7 @@ def lab(root: Path) -> Iterator[RunningLab]:
 
 
 def haproxy(lab: RunningLab, command: str) -> str:
-    with socket.socket(socket.AF_UNIX) as client:
-        client.connect(lab.endpoints["haproxy_socket"])
-        client.sendall(command.encode() + b"\n")
-        return b"".join(iter(lambda: client.recv(65536), b"")).decode().strip()
+    return HAProxy(lab.endpoints["haproxy_socket"], "shop")._ask(command)
 
 
 def edge(lab: RunningLab) -> list[dict[str, object]]:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import socket
+from pathlib import Path
 
 from bongsu.ports import Unavailable
 
@@ -56,7 +58,7 @@ class HAProxy:
         try:
             with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as line:
                 line.settimeout(self._timeout)
-                line.connect(self._path)
+                _connect(line, Path(self._path))
                 line.sendall(f"{command}\n".encode())
                 parts = []
                 while part := line.recv(65536):
@@ -64,3 +66,12 @@ class HAProxy:
         except OSError as error:
             raise Unavailable(f"HAProxy at {self._path} does not answer: {error}") from None
         return b"".join(parts).decode().strip()
+
+
+def _connect(line: socket.socket, path: Path) -> None:
+    """Through the folder's descriptor, because an address holds 107 bytes and a path may be longer."""
+    folder = os.open(path.parent, os.O_PATH | os.O_DIRECTORY)
+    try:
+        line.connect(f"/proc/self/fd/{folder}/{path.name}")
+    finally:
+        os.close(folder)

@@ -15,8 +15,6 @@ from typing import IO, Any
 
 from bongsu.core.errors import InvalidInput
 
-# A Unix socket's path has 108 bytes; HAProxy binds a temporary name of some 20 more letters first.
-LONGEST_ROOT = 70
 CLEARED = (
     "logs",
     "postgres",
@@ -180,11 +178,6 @@ def lab_directory(path: Path) -> LabDirectory:
     """The lab directory at ``path``. Raises InvalidInput when it cannot be one."""
     root = path.expanduser().resolve()
     problems = []
-    if len(os.fsencode(root)) > LONGEST_ROOT:
-        problems.append(
-            f"{root}: the path is too long for the balancer's Unix socket "
-            f"(at most {LONGEST_ROOT} bytes); choose a shorter one with --dir"
-        )
     if root.exists() and not root.is_dir():
         problems.append(f"{root}: is not a directory; choose another one with --dir")
     elif root.is_dir() and any(root.iterdir()) and not (root / "supervisor.pid").exists():

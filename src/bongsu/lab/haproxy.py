@@ -22,7 +22,8 @@ _CONFIG = """\
 global
   maxconn 4000
   nbthread 1
-  stats socket {socket} mode 600 level admin
+  # relative to the working directory: a Unix address holds 107 bytes, and the lab's folder may lie deep
+  stats socket unix@{socket} mode 600 level admin
   stats timeout 60s
 
 defaults
@@ -108,7 +109,7 @@ def configuration(site: Site, machines: Mapping[str, str]) -> str:
     """The text of haproxy.cfg; ``machines``: address by name."""
     key = bytes.fromhex(site.directory.secret("user_hash_key").read_text(encoding="ascii").strip())
     return _CONFIG.format(
-        socket=site.directory.socket,
+        socket=site.directory.socket.name,
         host=HOST,
         edge=site.ports.edge,
         metrics=site.ports.haproxy,
@@ -135,4 +136,4 @@ def haproxy(site: Site) -> Part:
     command = (site.programs.haproxy, "-db", "-f", str(file))
     ready = lambda: answers(f"{site.url(port)}/metrics")  # noqa: E731
     # SIGTERM ends it at once; SIGUSR1 would wait for every kept-alive connection.
-    return Part("haproxy", command, ready, site.ports.edge, output=site.directory.edge_log)
+    return Part("haproxy", command, ready, site.ports.edge, output=site.directory.edge_log, cwd=file.parent)
