@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import fcntl
-import os
 import secrets
-from datetime import timedelta
+from datetime import timedelta, tzinfo
 from pathlib import Path
 from typing import TextIO
 
@@ -18,22 +16,24 @@ from bongsu.adapters.smtp import Smtp
 from bongsu.catalogue import load_catalogue
 from bongsu.config import Config, PersonSection, PolicySection, TeamSection, profiles_of
 from bongsu.config import Service as ServiceSection
-from bongsu.core.errors import BongsuError
+from bongsu.config.checks import zone
+from bongsu.core.matcher import parse
 from bongsu.core.policy import Ceiling, Policy, Runway, Tier
 from bongsu.core.profile import expressions
+from bongsu.core.routing import ALERTS, Route, Routing
 from bongsu.core.schedule import Directory, Person, Rotation, Team
 from bongsu.core.service import BLIND, Service
 from bongsu.core.timescale import Timescale
 from bongsu.engine.context import Context
+from bongsu.engine.known import Known
 from bongsu.store import outbox
+from bongsu.store.alone import claim
 from bongsu.store.database import Database
 from bongsu.store.migrate import migrate
 
 SCRAPES_UNTIL_STALE = 3
-
-
-class InUse(BongsuError):
-    """Another Bongsu uses this database."""
+SHARED_TRUST = timedelta(seconds=15)
+"""How long an alert is known to be on disk as it was written, where another Bongsu may share the database."""
 
 
 def policy_of(name: str, section: PolicySection) -> Policy:
@@ -79,6 +79,22 @@ def service_of(name: str, section: ServiceSection, config: Config) -> Service:
     )
 
 
+def routing_of(config: Config) -> Routing:
+    """Where alerts go. With one service alone, that one answers for everything."""
+    watched = {name: each.policy for name, each in config.service.items()}
+    routes = tuple(
+        Route(
+            tuple(parse(text) for text in each.match),
+            each.service,
+            each.policy if each.policy and each.policy != watched[each.service] else ALERTS,
+            tuple(each.group_by),
+        )
+        for each in config.route
+    )
+    alone = next(iter(watched)) if len(watched) == 1 else None
+    return Routing(watched, routes, config.alerts.default_service or alone)
+
+
 def directory_of(config: Config) -> Directory:
     """Everybody who can be told."""
     return Directory(
@@ -88,16 +104,22 @@ def directory_of(config: Config) -> Directory:
             name: Rotation(tuple(each.rotation.people), each.rotation.every, each.rotation.start)
             for name, each in config.schedule.items()
         },
+        zone=zone(config.site.time_zone),
     )
 
 
 def _person(name: str, section: PersonSection) -> Person:
-    return Person(name, section.name, section.locale, tuple(contact.email for contact in section.contact))
+    addresses = tuple(contact.email for contact in section.contact)
+    return Person(name, section.name, section.locale, addresses, _zone(section.time_zone))
 
 
 def _team(name: str, section: TeamSection) -> Team:
     addresses = tuple(contact.email for contact in section.contact)
-    return Team(name, section.name, tuple(section.members), section.locale, addresses)
+    return Team(name, section.name, tuple(section.members), section.locale, addresses, _zone(section.time_zone))
+
+
+def _zone(name: str | None) -> tzinfo | None:
+    return zone(name) if name is not None else None
 
 
 def secret(folder: Path, name: str) -> str:
@@ -136,6 +158,9 @@ def bootstrap(config: Config) -> Context:
         clock=ScaledClock(scale),
         wall=SystemClock(),
         services=services,
+        routing=routing_of(config),
+        policies={name: policy_of(name, section) for name, section in config.policy.items()},
+        known=Known(None if db.is_sqlite else SHARED_TRUST),
         directory=directory_of(config),
         metrics=prometheus_of(config),
         notifier=smtp_of(config),
@@ -156,6 +181,7 @@ def bootstrap(config: Config) -> Context:
         sender=config.smtp.sender,
         host=config.smtp.sender.rpartition("@")[2] or "localhost",
         watch_every=config.watch.every,
+        started_at=SystemClock().now(),
     )
 
 
@@ -166,17 +192,6 @@ def claim_alone(context: Context) -> TextIO | None:
     """
     if not context.db.is_sqlite or not context.db.url.database:
         return None
-    lock = Path(f"{context.db.url.database}.lock").open("a+", encoding="utf-8")  # noqa: SIM115 - held while serving
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-        lock.seek(0)
-        holder = lock.read().strip() or "unknown"
-        raise InUse(
-            f"{context.db.url.database} is in use by process {holder}; stop it, or name another store.url"
-        ) from None
-    lock.truncate(0)
-    lock.write(str(os.getpid()))
-    lock.flush()
+    lock = claim(Path(context.db.url.database))
     context.db.write(outbox.release)
     return lock

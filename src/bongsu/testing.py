@@ -15,8 +15,10 @@ from email.message import EmailMessage
 from pathlib import Path
 
 from bongsu.catalogue import load_catalogue
+from bongsu.core.alert import Alert
 from bongsu.core.incident import Incident
 from bongsu.core.policy import Ceiling, Policy, Runway, Tier
+from bongsu.core.routing import Route, Routing
 from bongsu.core.schedule import Directory, Person, Rotation, Team
 from bongsu.core.service import BLIND, Service
 from bongsu.engine import command, deliver, intake, report, respond, watch
@@ -153,6 +155,10 @@ BURST = Policy(
     blind=("on-call:shop",),
 )
 
+AT_ONCE = Policy(
+    name="at-once", tiers=(Tier(timedelta(0), ("on-call:shop",)), Tier(timedelta(minutes=10), ("team:commerce",)))
+)
+
 PEOPLE = Directory(
     people={
         "jimin": Person("jimin", "Kim Jimin", "ko", ("jimin@example.com",)),
@@ -182,8 +188,10 @@ class World:
         self.balances: dict[str, float | None] = dict.fromkeys(self.levels, 400.0)
         self.extra: dict[str, dict[str, float]] = {}
         self.silent: set[str] = set()
+        self.routes: tuple[Route, ...] = ()
         self.watching = True
         self.seen = 0
+        self._began: dict[tuple[object, ...], datetime] = {}
         self.policy, self.directory = policy, directory
         self.context = self._open()
 
@@ -204,6 +212,8 @@ class World:
             clock=self.clock,
             wall=self.clock,
             services={"shop": service},
+            routing=Routing({"shop": self.policy.name}, self.routes, "shop"),
+            policies={self.policy.name: self.policy, "at-once": AT_ONCE},
             directory=self.directory,
             metrics=self.metrics,
             notifier=self.post,
@@ -261,7 +271,8 @@ class World:
         """One look of the engine, and everything that is due because of it."""
         watch.watch(self.context)
         command.due(self.context)
-        intake.expire(self.context)
+        intake.decide_touched(self.context)
+        intake.look_again(self.context)
         respond.respond(self.context)
         respond.shrink(self.context)
         report.keep(self.context)
@@ -277,6 +288,14 @@ class World:
         found = self.context.db.read(lambda tx: incidents.latest(tx, "shop", policy))
         assert found is not None, f"there is no incident under {policy!r}"
         return found
+
+    def alert(self, name: str, *, seconds: float = 300, **labels: str) -> None:
+        """An alert arrives that fires for so long if it is not sent again; 0 seconds: it is resolved."""
+        now = self.clock.now()
+        begun = self._began.setdefault((name, *sorted(labels.items())), now)
+        said = {"alertname": name, "bongsu_service": "shop", **labels}
+        said = {key: value for key, value in said.items() if value}
+        intake.receive(self.context, [Alert(said, begun, now + timedelta(seconds=seconds))])
 
     def acknowledge(self, by: str = "Kim Jimin") -> Incident:
         """Somebody takes the incident."""

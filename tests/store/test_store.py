@@ -14,6 +14,7 @@ from bongsu.core.breach import BreachClock, Machine
 from bongsu.core.errors import NotFound, Stale
 from bongsu.core.incident import Entry, Incident, Seen, Status
 from bongsu.core.policy import Policy, Tier
+from bongsu.core.routing import Destination
 from bongsu.core.schedule import Recipient
 from bongsu.store import actions, alerts, breaches, incidents, outbox, timeline
 from bongsu.store.database import Database
@@ -21,6 +22,7 @@ from bongsu.store.migrate import TooNew, migrate
 from bongsu.store.schema import metadata
 
 T0 = datetime(2026, 1, 5, 20, 0, tzinfo=UTC)
+HERE = Destination("shop")
 POLICY = Policy("burst", (Tier(timedelta(minutes=5), ("on-call:shop",)),))
 SEEN = Seen(at=T0, holding=True, elapsed=timedelta(minutes=5), since=T0, facts={"cpu": 0.42, "machine": "machine-1"})
 
@@ -158,13 +160,41 @@ def test_the_timeline_keeps_its_order(db: Database) -> None:
     assert db.read(lambda tx: timeline.of(tx, "i1")) == lines
 
 
+def keep(db: Database, alert: Alert, now: datetime, to: Destination = HERE) -> None:
+    db.write(lambda tx: alerts.put(tx, [alerts.row_of(alert, alert.fingerprint, now, to)]))
+
+
 def test_an_alert_is_one_row_whatever_the_order_of_its_labels(db: Database) -> None:
-    first = Alert({"alertname": "A", "instance": "x"}, T0)
-    again = Alert({"instance": "x", "alertname": "A"}, T0, ends_at=T0 + timedelta(minutes=1))
-    db.write(lambda tx: [alerts.put(tx, each, T0, "i1") for each in (first, again)])
-    assert db.read(lambda tx: alerts.of(tx, "i1")) == [again]
-    assert db.read(lambda tx: alerts.firing(tx, T0)) == [again]
-    assert db.read(lambda tx: alerts.firing(tx, T0 + timedelta(minutes=1))) == []
+    first = Alert({"alertname": "A", "instance": "x"}, T0, T0 + timedelta(minutes=5))
+    again = Alert({"instance": "x", "alertname": "A"}, T0 + timedelta(minutes=1), T0 + timedelta(minutes=6))
+    keep(db, first, T0)
+    db.write(lambda tx: alerts.join(tx, [first.fingerprint], "i1"))
+    keep(db, again, T0 + timedelta(minutes=1))
+    (kept,) = db.read(lambda tx: alerts.of(tx, "i1"))
+    assert kept.alert == replace(again, starts_at=T0)  # it has fired since then
+    assert db.read(lambda tx: alerts.homeless(tx, T0)) == set()
+    assert db.read(lambda tx: alerts.firing(tx, T0 + timedelta(minutes=6))) == []
+
+
+def test_an_alert_that_fires_again_after_its_end_begins_anew_and_belongs_to_nobody(db: Database) -> None:
+    alert = Alert({"alertname": "A"}, T0, T0 + timedelta(minutes=5))
+    keep(db, alert, T0)
+    db.write(lambda tx: alerts.join(tx, [alert.fingerprint], "i1"))
+    later = T0 + timedelta(minutes=10)
+    keep(db, replace(alert, starts_at=later, ends_at=later + timedelta(minutes=5)), later)
+    (kept,) = db.read(lambda tx: alerts.firing(tx, later, HERE))
+    assert (kept.alert.starts_at, kept.incident_id) == (later, None)
+    assert db.read(lambda tx: alerts.homeless(tx, later)) == {HERE}
+    assert db.write(lambda tx: alerts.prune(tx, later)) == 0
+    assert db.write(lambda tx: alerts.prune(tx, later + timedelta(hours=1))) == 1
+
+
+def test_the_same_alert_twice_in_one_batch_is_the_later_one(db: Database) -> None:
+    alert = Alert({"alertname": "A"}, T0, T0 + timedelta(minutes=5))
+    both = [alert, replace(alert, annotations={"summary": "the later one"})]
+    db.write(lambda tx: alerts.put(tx, [alerts.row_of(each, each.fingerprint, T0, HERE) for each in both]))
+    (kept,) = db.read(lambda tx: alerts.firing(tx, T0))
+    assert kept.alert.annotations == {"summary": "the later one"}
 
 
 def test_an_action_is_finished_once(db: Database) -> None:

@@ -8,11 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from bongsu.core.alert import Alert
 from bongsu.core.errors import StillBreached
 from bongsu.core.incident import Kind, Status
 from bongsu.core.schedule import Person
-from bongsu.engine import command, intake
+from bongsu.engine import command
 from bongsu.store import outbox, timeline
 from bongsu.testing import BURST, PEOPLE, START, World
 
@@ -331,26 +330,12 @@ def test_the_mails_of_an_incident_are_one_thread(world: World) -> None:
 def test_a_rules_alert_joins_the_watchs_incident(world: World) -> None:
     world.cpu(0.42)
     world.advance(minutes=6)
-    labels = {"alertname": "CpuOverBaseline", "bongsu_service": "shop", "bongsu_policy": "burst"}
-    intake.receive(world.context, [Alert(labels, world.clock.now())] * 2)
+    for _ in range(2):
+        world.alert("CpuOverBaseline", bongsu_policy="burst")
     world.advance(minutes=1)
     assert lines(world).count("alert_joined") == 1
     world.expect_mail(to="jimin", kind="tier", tier=1)
     world.expect_silence()
-
-
-def test_an_alert_of_its_own_is_escalated_by_its_own_clock_and_ends_by_its_end(world: World) -> None:
-    labels = {"alertname": "PoolTimeouts", "bongsu_service": "shop"}
-    began = world.clock.now()
-    intake.receive(world.context, [Alert(labels, began)])
-    world.advance(minutes=5, seconds=15)
-    world.expect_mail(to="jimin", kind="tier", tier=1)
-    world.advance(minutes=15)
-    world.expect_mail(to="commerce", kind="tier", tier=2)
-    intake.receive(world.context, [Alert(labels, began, ends_at=world.clock.now())])
-    world.advance(seconds=15)
-    world.expect_mail(to="jimin", kind="resolved")
-    world.expect_mail(to="commerce", kind="resolved")
 
 
 def test_an_open_incident_keeps_the_policy_it_began_with(world: World) -> None:

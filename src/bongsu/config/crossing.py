@@ -6,13 +6,18 @@ import difflib
 import re
 from collections.abc import Mapping
 from datetime import timedelta
+from email.utils import parseaddr
 
 from bongsu.catalogue import load_catalogue
-from bongsu.config.sections import Config, PolicySection
+from bongsu.config.checks import address_fault, zone_fault
+from bongsu.config.sections import Config, PolicySection, RouteSection
+from bongsu.core.errors import InvalidInput
+from bongsu.core.matcher import parse
 from bongsu.profiles import shipped
 
 LOCALES = ("en", "ko")
 _ADDRESS = re.compile(r"[^\s:/]+:\d{1,5}")
+_HOURS = re.compile(r"([01]\d|2[0-3]):[0-5]\d-([01]\d|2[0-3]):[0-5]\d")
 
 
 def crossed(config: Config) -> list[str]:
@@ -30,6 +35,10 @@ def crossed(config: Config) -> list[str]:
         ]
         if service.max_machines < 1:
             problems.append(f"{at}.max_machines: must be at least 1")
+    for number, route in enumerate(config.route, start=1):
+        problems += _route_problems(f"route[{number}]", route, config)
+    if config.alerts.default_service is not None:
+        _known("alerts.default_service", config.alerts.default_service, config.service, problems)
     for name, profile in config.profile.items():
         if name in shipped():
             problems.append(
@@ -54,17 +63,43 @@ def crossed(config: Config) -> list[str]:
         for name, each in owner.items():
             if each.locale not in LOCALES:
                 problems.append(f"{key}.{name}.locale: {each.locale!r} is not spoken here; use {' or '.join(LOCALES)}")
-            problems.extend(
-                f"{key}.{name}.contact: {contact.email!r} is not an address; write name@host"
-                for contact in each.contact
-                if contact.email.count("@") != 1 or any(sign.isspace() for sign in contact.email)
-            )
+            for contact in each.contact:
+                _faulty(f"{key}.{name}.contact", address_fault(contact.email), problems)
+            if each.time_zone is not None:
+                _faulty(f"{key}.{name}.time_zone", zone_fault(each.time_zone), problems)
+    _faulty("site.time_zone", zone_fault(config.site.time_zone), problems)
+    _faulty("smtp.from", address_fault(parseaddr(config.smtp.sender)[1] or config.smtp.sender), problems)
     if config.grafana.locale not in LOCALES:
         problems.append(f"grafana.locale: {config.grafana.locale!r} is not spoken here; use {' or '.join(LOCALES)}")
+    problems += [
+        f"prometheus.jobs.{name}: {target!r} is not host:port"
+        for name, targets in config.prometheus.jobs.items()
+        for target in targets
+        if not _ADDRESS.fullmatch(target)
+    ]
+    problems += [
+        f"grafana.quiet_hours: {each!r} is not a span of the day; write 22:00-07:00"
+        for each in config.grafana.quiet_hours
+        if not _HOURS.fullmatch(each)
+    ]
+    _faulty("grafana.time_zone", zone_fault(config.grafana.time_zone), problems)
     if config.timescale.speed <= 0:
         problems.append("timescale.speed: must be above 0")
     if config.smtp.tls not in ("none", "starttls", "implicit"):
         problems.append("smtp.tls: must be none, starttls or implicit")
+    return problems
+
+
+def _route_problems(at: str, route: RouteSection, config: Config) -> list[str]:
+    problems: list[str] = []
+    for text in route.match:
+        try:
+            parse(text)
+        except InvalidInput as error:
+            problems += [f"{at}.match: {problem}" for problem in error.problems]
+    _known(f"{at}.service", route.service, config.service, problems)
+    if route.policy is not None:
+        _known(f"{at}.policy", route.policy, config.policy, problems)
     return problems
 
 
@@ -94,6 +129,11 @@ def _policy_problems(at: str, policy: PolicySection, config: Config) -> list[str
         else:
             _known(f"{at}.{key}.notify", name, known[kind], problems, of=kind)
     return problems
+
+
+def _faulty(at: str, fault: str | None, problems: list[str]) -> None:
+    if fault is not None:
+        problems.append(f"{at}: {fault}")
 
 
 def _known(at: str, name: str, among: Mapping[str, object], problems: list[str], of: str = "") -> None:

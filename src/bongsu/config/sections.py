@@ -90,10 +90,11 @@ class ContactSection(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
 
 
 class PersonSection(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """A person, with the language of the mails."""
+    """A person, with the language of the mails and the time zone they show times in (the site's if not given)."""
 
     name: str
     locale: str = "en"
+    time_zone: str | None = None
     contact: list[ContactSection] = []
 
 
@@ -102,8 +103,15 @@ class TeamSection(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
 
     name: str
     locale: str = "en"
+    time_zone: str | None = None
     members: list[str] = []
     contact: list[ContactSection] = []
+
+
+class Site(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What holds for everybody here. ``time_zone``: in which mails, pages and reports show times (``Asia/Seoul``)."""
+
+    time_zone: str = "UTC"
 
 
 class RotationSection(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, rename={"start": "from"}):
@@ -121,11 +129,15 @@ class ScheduleSection(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
 
 
 class Prometheus(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """The metrics store; ``scrape`` is its scrape interval in service time."""
+    """The metrics store; ``scrape`` is its scrape interval in service time.
+
+    ``jobs`` are further jobs that ``bongsu generate`` lets it scrape at /metrics: targets (host:port) by name.
+    """
 
     url: str = "http://127.0.0.1:9090"
     scrape: timedelta = timedelta(seconds=5)
     timeout: float = 5.0
+    jobs: dict[str, list[str]] = {}
 
 
 class Watch(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -164,13 +176,34 @@ class Web(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
 class Grafana(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Grafana: its address, where it reaches Prometheus, its dashboards' language, and whether it mails by itself.
 
-    ``mails`` false: its alert rules mail only while Bongsu's heartbeat is missing.
+    ``mails`` false: its alert rules mail only while Bongsu's heartbeat is missing. ``quiet_hours`` (such as
+    "22:00-07:00", in ``time_zone``) hold back its warnings, never a tier, a ceiling, empty credits or a dead machine.
     """
 
     url: str = "http://127.0.0.1:3000"
     prometheus_url: str = "http://127.0.0.1:9090"
     locale: str = "en"
     mails: bool = False
+    quiet_hours: list[str] = []
+    time_zone: str = "UTC"
+
+
+class RouteSection(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Alerts from outside for which every matcher holds go to ``service``; ``group_by``: an incident for each value.
+
+    ``policy``: whose tiers are told; the service's own if not given.
+    """
+
+    match: list[str]
+    service: str
+    policy: str | None = None
+    group_by: list[str] = []
+
+
+class Alerts(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """``default_service``: who is responsible for alerts that no label and no route names."""
+
+    default_service: str | None = None
 
 
 class Store(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -194,7 +227,10 @@ class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     policy: dict[str, PolicySection] = {}
     person: dict[str, PersonSection] = {}
     team: dict[str, TeamSection] = {}
+    route: list[RouteSection] = []
+    alerts: Alerts = Alerts()
     schedule: dict[str, ScheduleSection] = {}
+    site: Site = Site()
     prometheus: Prometheus = Prometheus()
     watch: Watch = Watch()
     smtp: Smtp = Smtp()

@@ -1,33 +1,32 @@
-"""An alert as it comes in from outside: labels, firing or resolved, identified by the labels' fingerprint."""
+"""An alert: a labelled signal that somebody else has judged, firing or resolved."""
 
 from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 
 SERVICE_LABEL = "bongsu_service"
 POLICY_LABEL = "bongsu_policy"
+RESOLVES_AFTER = timedelta(minutes=5)
+"""How long an alert fires that came without an end and is not sent again."""
 
 
 @dataclass(frozen=True, slots=True)
 class Alert:
-    """A labelled signal; ``ends_at`` in the past means resolved."""
+    """A labelled signal; ``ends_at`` in the past means resolved. Times are service time."""
 
     labels: Mapping[str, str]
     starts_at: datetime
-    ends_at: datetime | None = None
+    ends_at: datetime
     annotations: Mapping[str, str] = field(default_factory=dict)
     generator_url: str = ""
 
     @property
     def fingerprint(self) -> str:
         """16 hex digits that depend on the labels alone, in any order."""
-        digest = hashlib.blake2b(digest_size=8)
-        for name, value in sorted(self.labels.items()):
-            digest.update(name.encode() + b"\xff" + value.encode() + b"\xff")
-        return digest.hexdigest()
+        return fingerprint(self.labels)
 
     @property
     def name(self) -> str:
@@ -36,4 +35,10 @@ class Alert:
 
     def firing(self, now: datetime) -> bool:
         """Whether it has not ended yet."""
-        return self.ends_at is None or self.ends_at > now
+        return self.ends_at > now
+
+
+def fingerprint(labels: Mapping[str, str]) -> str:
+    """What makes two alerts the same: 16 hex digits of the labels in the order of their names."""
+    text = "\xff".join([part for pair in sorted(labels.items()) for part in pair])
+    return hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=8).hexdigest()

@@ -93,7 +93,7 @@ class Incident:
 
     ``began_at``: when the first stretch over the limit began. ``hold_until``: until when acknowledging holds the next
     tiers back; counted once, from the first acknowledgement. ``void``: why the hold no longer counts. ``occurrence``
-    grows when a resolved incident reopens.
+    grows when a resolved incident reopens. ``group``: which of several incidents of one (service, policy) this is.
     """
 
     id: str
@@ -114,6 +114,7 @@ class Incident:
     resolved_at: datetime | None = None
     due_at: datetime | None = None
     version: int = 0
+    group: str = ""
 
     @property
     def open(self) -> bool:

@@ -6,11 +6,14 @@ import secrets
 import threading
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
+from bongsu.core.policy import Policy
+from bongsu.core.routing import Routing
 from bongsu.core.schedule import Directory
 from bongsu.core.service import Service
 from bongsu.core.timescale import Timescale
+from bongsu.engine.known import Known, Touched
 from bongsu.ports import AccessLog, Balancer, Clock, Machines, Metrics, Notifier
 from bongsu.store.database import Database
 
@@ -19,7 +22,8 @@ from bongsu.store.database import Database
 class Context:
     """``clock`` tells service time, ``wall`` the wall's; they are the same unless this is a lab.
 
-    ``balancers``, ``machines`` and ``logs`` are by service, for the services that have one. ``mail_due`` is set when
+    ``balancers``, ``machines`` and ``logs`` are by service, for the services that have one; ``policies`` are those that
+    alerts may be routed to. ``mail_due`` is set when
     a message was written, so that delivery need not wait for its next look; ``work_due`` likewise for actions.
     """
 
@@ -41,6 +45,11 @@ class Context:
     sender: str = "bongsu@localhost"
     host: str = "localhost"
     watch_every: timedelta = timedelta(seconds=5)
+    started_at: datetime = datetime(2026, 1, 1, tzinfo=UTC)
+    routing: Routing = field(default_factory=lambda: Routing({}))
+    policies: Mapping[str, Policy] = field(default_factory=dict)
+    known: Known = field(default_factory=Known)
+    touched: Touched = field(default_factory=Touched)
     mail_due: threading.Event = field(default_factory=threading.Event)
     work_due: threading.Event = field(default_factory=threading.Event)
 

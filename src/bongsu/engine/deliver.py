@@ -50,6 +50,7 @@ def compose(context: Context, message: Message) -> bytes:
         link=f"{context.public_url}/a/{token}",
         page=context.page_of(message.incident_id),
         speed=context.timescale.speed,
+        zone=context.directory.zone_of(message.recipient.id),
     )
 
 

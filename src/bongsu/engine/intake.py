@@ -1,93 +1,132 @@
-"""Take alerts in: keep each by its fingerprint and put it to the incident it belongs to (rule 12)."""
+"""Take alerts in: keep each by its fingerprint, then put it to the incident it belongs to (rule 12).
+
+Two steps. ``receive`` keeps alerts and returns when they are on disk; ``decide_touched`` puts them to incidents at
+once, on a thread of its own. A crash in between loses nothing: ``look_again`` finds alerts without an incident.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from concurrent.futures import Future
 from dataclasses import replace
 from datetime import datetime, timedelta
+from functools import partial
 
 from bongsu.core import escalation
-from bongsu.core.alert import POLICY_LABEL, SERVICE_LABEL, Alert
-from bongsu.core.incident import Entry, Incident, Seen
+from bongsu.core.alert import Alert
+from bongsu.core.incident import Entry, Seen
 from bongsu.core.policy import Policy
-from bongsu.core.service import Service
-from bongsu.engine.apply import start
+from bongsu.core.routing import ALERTS, Destination
+from bongsu.core.silence import muting
+from bongsu.engine.apply import apply, start
 from bongsu.engine.context import Context, new_id
-from bongsu.engine.watch import decide
-from bongsu.store import alerts, incidents, timeline
+from bongsu.store import alerts, incidents, silences, timeline
+from bongsu.store.alerts import Kept, Row8
 from bongsu.store.database import Transaction
 
-ALERTS = "alerts"
-"""The name of the policy under which a service's alerts from outside have their incident."""
+KEEPS = timedelta(days=7)
+"""How long an alert that has ended is remembered."""
 
 
 def receive(context: Context, arrived: Sequence[Alert]) -> None:
-    """Keep alerts and decide on them; they are on disk when this returns."""
-    context.db.write(lambda tx: _receive(tx, context, arrived))
+    """Keep alerts; they are on disk when this returns. Decisions follow at once."""
+    submit(context, arrived).result()
 
 
-def expire(context: Context) -> None:
-    """Look again at incidents that alerts speak for: an alert that is not sent again ends by its ``endsAt``."""
-    context.db.write(lambda tx: _expire(tx, context))
-
-
-def _receive(tx: Transaction, context: Context, arrived: Iterable[Alert]) -> None:
+def submit(context: Context, arrived: Sequence[Alert]) -> Future[None]:
+    """Keep alerts; the future is done when they are on disk. On PostgreSQL this waits for the database."""
     now = context.clock.now()
-    touched: dict[str, Service] = {}
+    rows: list[Row8] = []
+    touched: set[Destination] = set()
     for alert in arrived:
-        service = _service_of(context, alert)
-        joined = _join(tx, service, alert, now) if service and _is_watched(service, alert) else None
-        alerts.put(tx, alert, now, joined.id if joined else None)
-        if service is not None and joined is None:
-            touched[service.name] = service
-    for service in touched.values():
-        _decide(tx, context, service, now)
+        to = context.routing.of(alert.labels)
+        row = alerts.row_of(alert, alert.fingerprint, now, to)
+        if context.known.needs_writing(row):
+            rows.append(row)
+            if to is not None:
+                touched.add(to)
+    if not rows:
+        done: Future[None] = Future()
+        done.set_result(None)
+        return done
+    kept = context.db.submit(lambda tx: alerts.put(tx, rows))
+
+    def on_disk(written: Future[None]) -> None:
+        if written.exception() is None:
+            context.known.written(rows)
+            context.touched.add(touched)
+
+    kept.add_done_callback(on_disk)
+    return kept
 
 
-def _service_of(context: Context, alert: Alert) -> Service | None:
-    name = alert.labels.get(SERVICE_LABEL) or alert.labels.get("service")
-    return context.services.get(name) if name else None
+def decide_touched(context: Context) -> None:
+    """Put what arrived to its incidents."""
+    _decide_all(context, context.touched.take())
 
 
-def _is_watched(service: Service, alert: Alert) -> bool:
-    """Whether the watch itself guards what this alert is about: then both are one breach, one incident."""
-    return alert.labels.get(POLICY_LABEL) == service.policy.name
-
-
-def _join(tx: Transaction, service: Service, alert: Alert, now: datetime) -> Incident | None:
-    current = incidents.latest(tx, service.name, service.policy.name)
-    if current is None or not current.open:
-        return None
-    if alert.fingerprint not in {known.fingerprint for known in alerts.of(tx, current.id)}:
-        timeline.append(tx, current.id, [Entry(now, "alert_joined", {"alertname": alert.name})])
-    return current
-
-
-def _expire(tx: Transaction, context: Context) -> None:
+def look_again(context: Context) -> None:
+    """Alerts end by their ``endsAt``, silences begin and end, and a crash may have come between two steps."""
     now = context.clock.now()
-    for service in context.services.values():
-        current = incidents.latest(tx, service.name, ALERTS)
-        if current is not None and current.open:
-            _decide(tx, context, service, now)
+    watched = [each.policy.name for each in context.services.values()]
+    watched += [each.blind.name for each in context.services.values()]
+
+    def waiting(tx: Transaction) -> set[Destination]:
+        open_ones = incidents.open_under(tx, watched)
+        return alerts.homeless(tx, now) | {
+            Destination(each.service, each.policy.name, each.group) for each in open_ones
+        }
+
+    _decide_all(context, context.db.read(waiting))
 
 
-def _decide(tx: Transaction, context: Context, service: Service, now: datetime) -> None:
-    mine = [a for a in alerts.firing(tx, now) if _service_of(context, a) == service and not _is_watched(service, a)]
-    seen = _seen(mine, now)
-    policy = _policy(service)
-    current = incidents.latest(tx, service.name, ALERTS)
-    if mine and (current is None or not current.open):
-        current = start(tx, context, escalation.begin(new_id(now), service.name, policy, seen, now), now)
-    else:
-        current = decide(tx, context, service.name, policy, seen, (), now)
+def forget(context: Context) -> int:
+    """Remove alerts that ended long ago."""
+    return context.db.write(lambda tx: alerts.prune(tx, context.clock.now() - KEEPS))
+
+
+def _decide_all(context: Context, destinations: Iterable[Destination]) -> None:
+    asked = [context.db.submit(partial(_decide, context=context, to=each)) for each in sorted(destinations, key=repr)]
+    for answer in asked:
+        answer.result()
+
+
+def _decide(tx: Transaction, context: Context, to: Destination) -> None:
+    service = context.services.get(to.service)
+    if service is None:
+        return
+    now = context.clock.now()
+    found = alerts.firing(tx, now, to)
+    if to.policy == service.policy.name:
+        _join(tx, to, [kept for kept in found if kept.incident_id is None], now)
+        return
+    quiet = silences.since(tx, now) if found else []
+    heard = [kept for kept in found if not muting(quiet, kept.alert.labels, now)]
+    seen = _seen([kept.alert for kept in heard], now)
+    current = incidents.latest(tx, to.service, to.policy, to.group)
+    if current is not None and current.open:
+        current = apply(tx, context, current.id, escalation.Observed(seen), now)
+    elif heard:
+        begun, effects = escalation.begin(new_id(now), to.service, _policy(context, to), seen, now)
+        current = start(tx, context, (replace(begun, group=to.group), effects), now)
     if current is not None:
-        for alert in mine:
-            alerts.put(tx, alert, now, current.id)
+        alerts.join(tx, [kept.fingerprint for kept in heard if kept.incident_id != current.id], current.id)
 
 
-def _policy(service: Service) -> Policy:
-    """The service's tiers, for alerts whose condition somebody else has judged."""
-    return replace(service.policy, name=ALERTS, ceiling=None, runway=None, throttled=(), blind=(), rejoin=timedelta(0))
+def _join(tx: Transaction, to: Destination, fresh: Sequence[Kept], now: datetime) -> None:
+    """An alert about what the watch itself guards: one breach, one incident."""
+    current = incidents.latest(tx, to.service, to.policy)
+    if current is None or not current.open or not fresh:
+        return
+    alerts.join(tx, [kept.fingerprint for kept in fresh], current.id)
+    timeline.append(tx, current.id, [Entry(now, "alert_joined", {"alertname": kept.alert.name}) for kept in fresh])
+
+
+def _policy(context: Context, to: Destination) -> Policy:
+    """The tiers of the route's policy or the service's own, for a condition that somebody else has judged."""
+    base = context.policies.get(to.policy, context.services[to.service].policy)
+    name = to.policy if to.policy in context.policies else ALERTS
+    return replace(base, name=name, ceiling=None, runway=None, throttled=(), blind=(), rejoin=timedelta(0))
 
 
 def _seen(firing: Sequence[Alert], now: datetime) -> Seen:

@@ -32,6 +32,7 @@ class Worker:
         loops: list[tuple[str, Callable[[], object], timedelta, threading.Event]] = [
             ("watch", self._look, every, nap),
             ("deliver", self._deliver, timedelta(seconds=1), context.mail_due),
+            ("decide", self._decide, timedelta(seconds=5), context.touched.due),
             ("respond", self._respond, timedelta(seconds=0.5), context.work_due),
         ]
         self._nap = nap
@@ -45,7 +46,7 @@ class Worker:
     def stop(self) -> None:
         """Finish what is under way and end."""
         self._stop.set()
-        for wake in (self._nap, self._context.mail_due, self._context.work_due):
+        for wake in (self._nap, self._context.mail_due, self._context.touched.due, self._context.work_due):
             wake.set()
         for thread in self._threads:
             thread.join(timeout=10)
@@ -75,8 +76,11 @@ class Worker:
         timed = self._guard("timers", lambda: command.due(self._context))
         if looked and timed:  # otherwise the heartbeat stands still, and others may speak up
             self._guard("gauges", lambda: expose.expose(self._context))
-        self._guard("alerts", lambda: intake.expire(self._context))
+        self._guard("alerts", lambda: intake.look_again(self._context))
         self._guard("shrink", lambda: respond.shrink(self._context))
+
+    def _decide(self) -> None:
+        self._guard("arrived", lambda: intake.decide_touched(self._context))
 
     def _respond(self) -> None:
         self._guard("actions", lambda: respond.respond(self._context))

@@ -1,37 +1,127 @@
-"""Alerts from outside, one row per fingerprint."""
+"""Alerts from outside, one row per fingerprint.
+
+The hot path: rows go to the driver as they are, many in one statement, because SQLAlchemy's own binding would cost more
+than the database. The labels and texts are one JSON column; times are microseconds since 1970.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
-from sqlalchemy import Connection, insert, select, update
+import msgspec
+from sqlalchemy import Connection, Row, Select, delete, select, update
 
 from bongsu.core.alert import Alert
-from bongsu.store.columns import pack, unpack
+from bongsu.core.routing import Destination
+from bongsu.store.columns import microseconds
 from bongsu.store.schema import alerts
 
 
-def put(tx: Connection, alert: Alert, now: datetime, incident_id: str | None) -> None:
-    """Keep an alert's newest state; the first time it started firing stays."""
-    values = {
-        "body": pack(alert),
-        "starts_at": alert.starts_at,
-        "ends_at": alert.ends_at,
-        "received_at": now,
-        "incident_id": incident_id,
-    }
-    key = alerts.c.fingerprint == alert.fingerprint
-    if tx.execute(update(alerts).where(key).values(**values)).rowcount == 0:
-        tx.execute(insert(alerts).values(fingerprint=alert.fingerprint, **values))
+class Body(msgspec.Struct, array_like=True):
+    """What an alert says beside its times."""
+
+    labels: dict[str, str]
+    annotations: dict[str, str]
+    generator_url: str
 
 
-def of(tx: Connection, incident_id: str) -> list[Alert]:
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """An alert as it lies on disk; ``incident_id`` None while no incident speaks for it."""
+
+    alert: Alert
+    fingerprint: str
+    received_at: datetime
+    to: Destination
+    incident_id: str | None
+
+
+Row8 = tuple[str, str, int, int, int, str, str, str]
+"""(fingerprint, body, starts_at, ends_at, received_at, service, policy, group)."""
+
+_COLUMNS = "fingerprint, body, starts_at, ends_at, received_at, service, policy, group_key"
+_CONFLICT = """ON CONFLICT (fingerprint) DO UPDATE SET
+  body = excluded.body,
+  starts_at = CASE WHEN alerts.ends_at > excluded.received_at AND alerts.starts_at < excluded.starts_at
+    THEN alerts.starts_at ELSE excluded.starts_at END,
+  incident_id = CASE WHEN alerts.ends_at > excluded.received_at AND alerts.service = excluded.service
+    AND alerts.policy = excluded.policy AND alerts.group_key = excluded.group_key THEN alerts.incident_id END,
+  ends_at = excluded.ends_at, received_at = excluded.received_at,
+  service = excluded.service, policy = excluded.policy, group_key = excluded.group_key"""
+_SQLITE = f"INSERT INTO alerts ({_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?) {_CONFLICT}"  # noqa: S608 - constants
+_POSTGRES = (
+    f"INSERT INTO alerts ({_COLUMNS}) SELECT * FROM unnest("  # noqa: S608 - constants
+    "%s::text[], %s::text[], %s::bigint[], %s::bigint[], %s::bigint[], %s::text[], %s::text[], %s::text[]"
+    f") {_CONFLICT}"
+)
+
+
+def row_of(alert: Alert, fingerprint: str, now: datetime, to: Destination | None) -> Row8:
+    """An alert as a row; one that nobody is responsible for is kept too, without a service."""
+    service, policy, group = (to.service, to.policy, to.group) if to else ("", "", "")
+    text = msgspec.json.encode(Body(dict(alert.labels), dict(alert.annotations), alert.generator_url)).decode()
+    return (
+        fingerprint, text, microseconds(alert.starts_at), microseconds(alert.ends_at), microseconds(now),
+        service, policy, group,
+    )  # fmt: skip
+
+
+def put(tx: Connection, rows: Sequence[Row8]) -> None:
+    """Keep the newest state of alerts; one that still fires keeps its first start and its incident."""
+    newest = {row[0]: row for row in rows}  # PostgreSQL refuses to touch a row twice in one statement
+    if tx.dialect.name == "sqlite":
+        tx.exec_driver_sql(_SQLITE, list(newest.values()))
+    elif newest:
+        # in one order everywhere, so that two writers cannot wait for each other
+        columns = tuple(list(column) for column in zip(*(newest[key] for key in sorted(newest)), strict=True))
+        tx.exec_driver_sql(_POSTGRES, columns)
+
+
+def join(tx: Connection, fingerprints: Sequence[str], incident_id: str) -> None:
+    """Note that an incident speaks for these alerts."""
+    if fingerprints:
+        mine = alerts.c.fingerprint.in_(fingerprints)
+        tx.execute(update(alerts).where(mine).values(incident_id=incident_id))
+
+
+def of(tx: Connection, incident_id: str) -> list[Kept]:
     """The alerts that belong to an incident."""
-    query = select(alerts.c.body).where(alerts.c.incident_id == incident_id).order_by(alerts.c.id)
-    return [unpack(body, Alert) for body in tx.execute(query).scalars()]
+    return _kept(tx, select(alerts).where(alerts.c.incident_id == incident_id))
 
 
-def firing(tx: Connection, now: datetime) -> list[Alert]:
-    """Alerts that have not ended."""
-    query = select(alerts.c.body).where((alerts.c.ends_at.is_(None)) | (alerts.c.ends_at > now)).order_by(alerts.c.id)
-    return [unpack(body, Alert) for body in tx.execute(query).scalars()]
+def firing(tx: Connection, now: datetime, to: Destination | None = None) -> list[Kept]:
+    """Alerts that have not ended; of one destination, or all."""
+    query = select(alerts).where(alerts.c.ends_at > now)
+    if to is not None:
+        query = query.where(_is(to))
+    return _kept(tx, query)
+
+
+def homeless(tx: Connection, now: datetime) -> set[Destination]:
+    """Destinations with alerts that fire and that no incident speaks for yet."""
+    waiting = (alerts.c.ends_at > now) & alerts.c.incident_id.is_(None) & (alerts.c.service != "")
+    query = select(alerts.c.service, alerts.c.policy, alerts.c.group_key).where(waiting).distinct()
+    return {Destination(*row) for row in tx.execute(query)}
+
+
+def prune(tx: Connection, before: datetime) -> int:
+    """Forget alerts that ended before a time; how many."""
+    return tx.execute(delete(alerts).where(alerts.c.ends_at < before)).rowcount
+
+
+def _is(to: Destination) -> Any:
+    return (alerts.c.service == to.service) & (alerts.c.policy == to.policy) & (alerts.c.group_key == to.group)
+
+
+def _kept(tx: Connection, query: Select[Any]) -> list[Kept]:
+    return [_one(row) for row in tx.execute(query.order_by(alerts.c.id))]
+
+
+def _one(row: Row[Any]) -> Kept:
+    body = msgspec.json.decode(row.body, type=Body)
+    alert = Alert(body.labels, row.starts_at, row.ends_at, body.annotations, body.generator_url)
+    to = Destination(row.service, row.policy, row.group_key)
+    return Kept(alert, row.fingerprint, row.received_at, to, row.incident_id)

@@ -22,6 +22,8 @@ T = TypeVar("T")
 Transaction = Connection
 """What a job gets; the rooms above name it without importing SQLAlchemy."""
 Job = tuple[Callable[[Connection], Any], "Future[Any]"]
+SERVING = "bongsu"
+"""What our sessions are called in PostgreSQL: a restore looks whether there are any."""
 _GROUP = 256
 """Jobs in one transaction at the most, so that an early one is not kept waiting for a flood."""
 
@@ -119,7 +121,8 @@ def _commit_group(connection: Connection, group: list[Job]) -> None:
 
 def _engine(url: str, is_sqlite: bool) -> Engine:
     if not is_sqlite:
-        return create_engine(url, pool_size=8, max_overflow=8, pool_pre_ping=True)
+        named = {"application_name": SERVING}
+        return create_engine(url, pool_size=8, max_overflow=8, pool_pre_ping=True, connect_args=named)
     engine = create_engine(url, poolclass=QueuePool, pool_size=8, max_overflow=24)
 
     @event.listens_for(engine, "connect")

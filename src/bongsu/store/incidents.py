@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 
 from sqlalchemy import Connection, insert, select, update
@@ -21,14 +22,10 @@ def load(tx: Connection, incident_id: str) -> Incident:
     return unpack(row.body, Incident)
 
 
-def latest(tx: Connection, service: str, policy: str) -> Incident | None:
-    """The newest incident of a (service, policy), open or not."""
-    query = (
-        select(incidents.c.body)
-        .where((incidents.c.service == service) & (incidents.c.policy == policy))
-        .order_by(incidents.c.opened_at.desc(), incidents.c.id.desc())
-        .limit(1)
-    )
+def latest(tx: Connection, service: str, policy: str, group: str = "") -> Incident | None:
+    """The newest incident of a (service, policy, group), open or not."""
+    same = (incidents.c.service == service) & (incidents.c.policy == policy) & (incidents.c.group_key == group)
+    query = select(incidents.c.body).where(same).order_by(incidents.c.opened_at.desc(), incidents.c.id.desc()).limit(1)
     body = tx.execute(query).scalar()
     return None if body is None else unpack(body, Incident)
 
@@ -51,8 +48,14 @@ def search(
     return [unpack(body, Incident) for body in tx.execute(query).scalars()]
 
 
+def open_under(tx: Connection, watched: Sequence[str]) -> list[Incident]:
+    """Open incidents whose policy is none of these."""
+    query = select(incidents.c.body).where((incidents.c.is_open == 1) & incidents.c.policy.not_in(watched))
+    return [unpack(body, Incident) for body in tx.execute(query).scalars()]
+
+
 def add(tx: Connection, incident: Incident) -> None:
-    """Keep a new incident; a second open one of the same (service, policy) is refused by the database."""
+    """Keep a new incident; a second open one of the same (service, policy, group) is refused by the database."""
     tx.execute(insert(incidents).values(id=incident.id, **_row(incident)))
 
 
@@ -67,6 +70,7 @@ def _row(incident: Incident) -> dict[str, object]:
     return {
         "service": incident.service,
         "policy": incident.policy.name,
+        "group_key": incident.group,
         "status": incident.status.value,
         "is_open": int(incident.open),
         "opened_at": incident.opened_at,

@@ -31,7 +31,17 @@ incidents = Table(
     Column("due_at", Instant),
     Column("version", Integer, nullable=False),
     Column("body", Text, nullable=False),
-    Index("incidents_one_open", "service", "policy", unique=True, sqlite_where=_open, postgresql_where=_open),
+    Column("group_key", Text, nullable=False, server_default=""),
+    Index(
+        "incidents_one_open",
+        "service",
+        "policy",
+        "group_key",
+        unique=True,
+        sqlite_where=_open,
+        postgresql_where=_open,
+    ),
+    Index("incidents_latest", "service", "policy", "group_key", "opened_at"),
     Index("incidents_due", "due_at"),
     Index("incidents_opened", "opened_at"),
 )
@@ -86,6 +96,7 @@ attempts = Table(
     Index("attempts_outbox", "outbox_id"),
 )
 
+_joined = text("incident_id IS NOT NULL")
 alerts = Table(
     "alerts",
     metadata,
@@ -93,12 +104,24 @@ alerts = Table(
     Column("fingerprint", Text, nullable=False),
     Column("body", Text, nullable=False),
     Column("starts_at", Instant, nullable=False),
-    Column("ends_at", Instant),
+    Column("ends_at", Instant, nullable=False),
     Column("received_at", Instant, nullable=False),
+    Column("service", Text, nullable=False),
+    Column("policy", Text, nullable=False),
+    Column("group_key", Text, nullable=False),
     Column("incident_id", Text),
     Index("alerts_fingerprint", "fingerprint", unique=True),
-    Index("alerts_incident", "incident_id"),
-    Index("alerts_ends", "ends_at"),
+    Index("alerts_group", "service", "policy", "group_key"),
+    Index("alerts_incident", "incident_id", sqlite_where=_joined, postgresql_where=_joined),
+)
+
+silences = Table(
+    "silences",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("ends_at", Instant, nullable=False),
+    Column("body", Text, nullable=False),
+    Index("silences_ends", "ends_at"),
 )
 
 actions = Table(

@@ -1,14 +1,12 @@
-"""The API for programs: alerts in (Alertmanager's version 2), incidents out, commands with a token."""
+"""The API for programs: incidents out, commands with a token."""
 
 from __future__ import annotations
 
 import hmac
-import re
-from datetime import datetime
 from typing import Any
 
 import msgspec
-from litestar import Request, Response, Router, get, post
+from litestar import Response, Router, get, post
 from litestar.connection import ASGIConnection
 from litestar.datastructures import State
 from litestar.exceptions import NotAuthorizedException
@@ -16,25 +14,11 @@ from litestar.handlers import BaseRouteHandler
 from litestar.params import FromPath, FromQuery, JSONBody
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
-from bongsu.core.alert import Alert
-from bongsu.core.errors import InvalidInput
 from bongsu.core.incident import Incident
-from bongsu.engine import command, intake, report
+from bongsu.engine import command, report
 from bongsu.engine.context import Context
 from bongsu.store import actions, incidents, outbox, timeline
-from bongsu.telemetry import ALERTS, REGISTRY
-
-_LABEL = re.compile(r"[a-zA-Z_][a-zA-Z0-9_]*")
-
-
-class PostedAlert(msgspec.Struct, rename="camel"):
-    """An alert in Alertmanager's form; unknown keys are let through, as Alertmanager does."""
-
-    labels: dict[str, str]
-    annotations: dict[str, str] = {}
-    starts_at: datetime | None = None
-    ends_at: datetime | None = None
-    generator_url: str = msgspec.field(default="", name="generatorURL")
+from bongsu.telemetry import REGISTRY
 
 
 def needs_token(connection: ASGIConnection[Any, Any, Any, Any], _: BaseRouteHandler) -> None:
@@ -45,61 +29,6 @@ def needs_token(connection: ASGIConnection[Any, Any, Any, Any], _: BaseRouteHand
         raise NotAuthorizedException(
             "send the header Authorization: Bearer TOKEN, from the file api_token of the secrets"
         )
-
-
-def read_alerts(body: bytes, context: Context) -> list[Alert]:
-    """Decode and check a posted list. Raises InvalidInput with the place of every fault."""
-    try:
-        posted = msgspec.json.decode(body, type=list[PostedAlert])
-    except msgspec.DecodeError as error:
-        raise InvalidInput([f"the body is not a list of alerts: {error}"]) from None
-    problems: list[str] = []
-    for number, alert in enumerate(posted):
-        at = f"$[{number}]"
-        if not alert.labels:
-            problems.append(f"{at}.labels: empty; an alert is known by its labels")
-        problems += [
-            f"{at}.labels: {name!r} is not a label name" for name in alert.labels if not _LABEL.fullmatch(name)
-        ]
-        for key, value in (("startsAt", alert.starts_at), ("endsAt", alert.ends_at)):
-            if value is not None and value.tzinfo is None:
-                problems.append(f"{at}.{key}: has no time zone; write 2026-01-05T09:00:00Z")
-        if (
-            not problems
-            and alert.starts_at
-            and alert.ends_at
-            and alert.ends_at.year > 1
-            and alert.starts_at > alert.ends_at
-        ):
-            problems.append(f"{at}: startsAt is after endsAt")
-    if problems:
-        raise InvalidInput(problems)
-    return [_alert(each, context) for each in posted]
-
-
-def _alert(posted: PostedAlert, context: Context) -> Alert:
-    def service_time(at: datetime | None) -> datetime | None:
-        return context.timescale.to_service(at) if at is not None and at.year > 1 else None
-
-    return Alert(
-        labels=posted.labels,
-        starts_at=service_time(posted.starts_at) or context.clock.now(),
-        ends_at=service_time(posted.ends_at),
-        annotations=posted.annotations,
-        generator_url=posted.generator_url,
-    )
-
-
-@post("/api/v2/alerts", status_code=200, name="alerts")
-async def post_alerts(request: Request[Any, Any, Any], state: State) -> Response[bytes]:
-    """Take alerts in; they are on disk when this answers 200."""
-    import asyncio
-
-    context: Context = state.context
-    arrived = read_alerts(await request.body(), context)
-    await asyncio.to_thread(intake.receive, context, arrived)
-    ALERTS.inc(len(arrived))
-    return Response(b"", status_code=200, media_type="application/json")
 
 
 @get("/api/incidents", sync_to_thread=True)
@@ -185,7 +114,7 @@ def metrics() -> Response[bytes]:
 api_router = Router(
     "/",
     route_handlers=[
-        post_alerts, list_incidents, show_incident,
+        list_incidents, show_incident,
         show_report,
         acknowledge, resolve, scale_out, healthz, metrics,
     ],

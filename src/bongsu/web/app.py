@@ -10,6 +10,7 @@ from litestar.openapi import OpenAPIConfig
 from bongsu import __version__
 from bongsu.core.errors import BongsuError
 from bongsu.engine.context import Context
+from bongsu.web.alertmanager import alertmanager_router
 from bongsu.web.api import api_router
 from bongsu.web.console import console_router
 from bongsu.web.letters import letters_router
@@ -22,7 +23,7 @@ LARGEST_BODY = 16 * 1024 * 1024
 def create_app(context: Context) -> Litestar:
     """The application over a context."""
     return Litestar(
-        route_handlers=[api_router, console_router, letters_router],
+        route_handlers=[alertmanager_router, api_router, console_router, letters_router],
         state=State({"context": context}),
         exception_handlers={BongsuError: answer, HTTPException: refuse},
         openapi_config=OpenAPIConfig(title="Bongsu", version=__version__, path="/api/schema"),

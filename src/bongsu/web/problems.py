@@ -23,9 +23,14 @@ STATUS: dict[type[BongsuError], int] = {
 }
 
 
+def status_of(error: BongsuError) -> int:
+    """The HTTP status of an error."""
+    return next((code for kind, code in STATUS.items() if isinstance(error, kind)), 500)
+
+
 def answer(request: Request[Any, Any, Any], error: BongsuError) -> Response[dict[str, object]]:
     """A problem as JSON: a code, a sentence, and every fault where there are several."""
-    status = next((code for kind, code in STATUS.items() if isinstance(error, kind)), 500)
+    status = status_of(error)
     if status == 500:
         log.error("unexpected", extra={"path": request.url.path}, exc_info=error)
     body: dict[str, object] = {"code": type(error).__name__, "message": str(error)}

@@ -1,0 +1,64 @@
+"""Routing: which service's incident an alert belongs to."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from bongsu.core.alert import POLICY_LABEL, SERVICE_LABEL
+from bongsu.core.matcher import Matcher, all_match
+
+ALERTS = "alerts"
+"""The name of the policy under which a service's alerts from outside have their incident."""
+
+
+@dataclass(frozen=True, slots=True)
+class Destination:
+    """Where alerts go: one incident for each (service, policy, group)."""
+
+    service: str
+    policy: str = ALERTS
+    group: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """Alerts for which every matcher holds go to ``service`` under ``policy``.
+
+    ``group_by``: an incident for each combination of these labels' values.
+    """
+
+    matchers: tuple[Matcher, ...]
+    service: str
+    policy: str = ALERTS
+    group_by: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Routing:
+    """Labels decide first (``bongsu_service``, ``service``), then the routes in their order, then the default.
+
+    ``watched``: by service, the name of the policy that the watch itself guards; an alert about it joins its incident.
+    """
+
+    watched: Mapping[str, str]
+    routes: tuple[Route, ...] = ()
+    default: str | None = None
+
+    def of(self, labels: Mapping[str, str]) -> Destination | None:
+        """The destination; None when nobody is responsible for such an alert."""
+        named = labels.get(SERVICE_LABEL, "")
+        if named in self.watched:
+            joins = labels.get(POLICY_LABEL) == self.watched[named]
+            return Destination(named, self.watched[named] if joins else ALERTS)
+        for route in self.routes:
+            if all_match(route.matchers, labels):
+                return Destination(route.service, route.policy, _group(route.group_by, labels))
+        named = labels.get("service", "")
+        if named in self.watched:
+            return Destination(named)
+        return Destination(self.default) if self.default is not None else None
+
+
+def _group(names: Iterable[str], labels: Mapping[str, str]) -> str:
+    return ", ".join(f"{name}={labels.get(name, '')}" for name in names)

@@ -1,0 +1,68 @@
+"""What the engine keeps in memory between two transactions: alerts known to be on disk, and what they touched."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterable, Sequence
+from datetime import timedelta
+
+from bongsu.core.routing import Destination
+from bongsu.store.alerts import Row8
+
+_MOST = 200_000
+
+
+class Known:
+    """Alerts that lie on disk, so that one that is only sent again is not written again.
+
+    An alert is written again when what it says changes, when it ends, and when less than half of the time that it asks
+    for would be left on disk. ``trust``: for how long the memory holds where another process may write too; None when
+    nobody else does.
+    """
+
+    def __init__(self, trust: timedelta | None = None) -> None:
+        self._trust = None if trust is None else trust // timedelta(microseconds=1)
+        self._rows: dict[str, tuple[int, int, int, int]] = {}
+
+    def needs_writing(self, row: Row8) -> bool:
+        """Whether the disk would be wrong without this row. It holds the text's hash, not the text, to stay small."""
+        fingerprint, body, starts, ends, now, *_ = row
+        known = self._rows.get(fingerprint)
+        if known is None:
+            return True
+        known_body, known_starts, known_ends, written = known
+        if known_body != hash(body) or known_starts != starts or ends <= now or known_ends > ends:
+            return True
+        if self._trust is not None and now - written > self._trust:
+            return True
+        return 2 * (known_ends - now) < ends - now
+
+    def written(self, rows: Sequence[Row8]) -> None:
+        """These are on disk now."""
+        if len(self._rows) + len(rows) > _MOST:
+            self._rows.clear()
+        for fingerprint, body, starts, ends, now, *_ in rows:
+            self._rows[fingerprint] = (hash(body), starts, ends, now)
+
+
+class Touched:
+    """Destinations whose alerts changed and that nobody has looked at yet; ``due`` is set while there are any."""
+
+    def __init__(self) -> None:
+        self.due = threading.Event()
+        self._guard = threading.Lock()
+        self._waiting: set[Destination] = set()
+
+    def add(self, destinations: Iterable[Destination]) -> None:
+        """Some changed."""
+        with self._guard:
+            self._waiting |= set(destinations)
+        if self._waiting:
+            self.due.set()
+
+    def take(self) -> set[Destination]:
+        """All that wait; they wait no longer."""
+        with self._guard:
+            taken, self._waiting = self._waiting, set()
+            self.due.clear()
+        return taken

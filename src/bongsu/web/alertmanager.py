@@ -1,0 +1,306 @@
+"""Alertmanager's API, version 2: what Prometheus and amtool speak, answered in Alertmanager's own forms."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import uuid
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+from functools import lru_cache
+from typing import Any
+
+import msgspec
+from litestar import Request, Response, Router, delete, get, post
+from litestar.datastructures import State
+from litestar.exceptions import HTTPException
+from litestar.params import FromPath
+
+from bongsu import __version__
+from bongsu.core.alert import RESOLVES_AFTER, Alert
+from bongsu.core.errors import BongsuError, InvalidInput
+from bongsu.core.matcher import Matcher, all_match, checked, parse
+from bongsu.core.routing import Destination
+from bongsu.core.silence import Silence, muting
+from bongsu.engine import intake, silence
+from bongsu.engine.context import Context
+from bongsu.store import alerts, silences
+from bongsu.store.alerts import Kept
+from bongsu.telemetry import ALERTS
+from bongsu.web.api import needs_token
+from bongsu.web.problems import status_of
+
+SPEAKS = "0.25.0"
+"""The Alertmanager whose API this is; amtool warns when its own version is another."""
+_LABEL = re.compile(r"[a-zA-Z_][a-zA-Z0-9_]*")
+_Request = Request[Any, Any, Any]
+
+
+class PostedAlert(msgspec.Struct, rename="camel"):
+    """An alert as it is sent; unknown keys are let through, as Alertmanager does."""
+
+    labels: dict[str, str]
+    annotations: dict[str, str] = {}
+    starts_at: datetime | None = None
+    ends_at: datetime | None = None
+    generator_url: str = msgspec.field(default="", name="generatorURL")
+
+
+class PostedMatcher(msgspec.Struct, rename="camel"):
+    """A matcher as it is sent."""
+
+    name: str
+    value: str
+    is_regex: bool = False
+    is_equal: bool = True
+
+
+class PostedSilence(msgspec.Struct, rename="camel"):
+    """A silence as it is sent; with an ``id`` it changes one that is there."""
+
+    matchers: list[PostedMatcher]
+    starts_at: datetime
+    ends_at: datetime
+    created_by: str
+    comment: str = ""
+    id: str = ""
+
+
+@lru_cache(maxsize=4096)
+def _is_name(text: str) -> bool:
+    return _LABEL.fullmatch(text) is not None
+
+
+def read_alerts(body: bytes, context: Context) -> tuple[list[Alert], list[str]]:
+    """Decode a posted list: the alerts that can be kept, and every fault with its place.
+
+    Raises InvalidInput when it is no list of alerts at all.
+    """
+    try:
+        posted = msgspec.json.decode(body, type=list[PostedAlert])
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise InvalidInput([f"the body is not a list of alerts: {error}"]) from None
+    now = context.clock.now()
+    good: list[Alert] = []
+    problems: list[str] = []
+    for number, each in enumerate(posted):
+        faults = _faults(each)
+        if faults:
+            problems += [f"$[{number}]{fault}" for fault in faults]
+        else:
+            good.append(_alert(each, context, now))
+    return good, problems
+
+
+def _faults(posted: PostedAlert) -> list[str]:
+    if not any(posted.labels.values()):
+        return [".labels: empty; an alert is known by its labels"]
+    found = [f".labels: {name!r} is not a label name" for name in posted.labels if not _is_name(name)]
+    starts, ends = posted.starts_at, posted.ends_at
+    for key, value in (("startsAt", starts), ("endsAt", ends)):
+        if value is not None and value.tzinfo is None:
+            found.append(f".{key}: has no time zone; write 2026-01-05T09:00:00Z")
+    if not found and starts and ends and ends.year > 1 and starts > ends:
+        found.append(": startsAt is after endsAt")
+    return found
+
+
+def _alert(posted: PostedAlert, context: Context, now: datetime) -> Alert:
+    starts, ends = posted.starts_at, posted.ends_at
+    scale = context.timescale
+    starts_at = scale.to_service(starts) if starts is not None and starts.year > 1 else None
+    ends_at = scale.to_service(ends) if ends is not None and ends.year > 1 else now + RESOLVES_AFTER
+    labels = posted.labels if all(posted.labels.values()) else {k: v for k, v in posted.labels.items() if v}
+    return Alert(labels, starts_at or min(now, ends_at), ends_at, posted.annotations, posted.generator_url)
+
+
+@post("/alerts", status_code=200)
+async def post_alerts(request: _Request, state: State) -> Response[bytes]:
+    """Take alerts in; they are on disk when this answers. A faulty one does not stop the others, and is told."""
+    context: Context = state.context
+    arrived, problems = read_alerts(await request.body(), context)
+    if context.db.is_sqlite:
+        await asyncio.wrap_future(intake.submit(context, arrived))
+    else:
+        await asyncio.to_thread(intake.receive, context, arrived)
+    ALERTS.inc(len(arrived))
+    if problems:
+        raise InvalidInput(problems)
+    return Response(b"", status_code=200, media_type="application/json")
+
+
+@get("/alerts", sync_to_thread=True)
+def list_alerts(request: _Request, state: State) -> list[dict[str, Any]]:
+    """The alerts that fire, by ``filter``, ``receiver``, ``active``, ``silenced`` and ``unprocessed``."""
+    return [_told(kept, by, state.context) for kept, by in _asked_for(request, state.context)]
+
+
+@get("/alerts/groups", sync_to_thread=True)
+def list_groups(request: _Request, state: State) -> list[dict[str, Any]]:
+    """The same alerts, by where they go: one group for each incident."""
+    groups: dict[Destination, list[dict[str, Any]]] = {}
+    for kept, by in _asked_for(request, state.context):
+        groups.setdefault(kept.to, []).append(_told(kept, by, state.context))
+    return [
+        {"labels": _group_labels(to), "receiver": {"name": receiver(to)}, "alerts": told}
+        for to, told in sorted(groups.items(), key=lambda item: repr(item[0]))
+    ]
+
+
+@get("/silences", sync_to_thread=True)
+def list_silences(request: _Request, state: State) -> list[dict[str, Any]]:
+    """Silences, those that ended in the last days too; by ``filter``, which speaks of their matchers."""
+    context: Context = state.context
+    now = context.clock.now()
+    found = context.db.read(lambda tx: silences.since(tx, now - silence.KEEPS))
+    wanted = _filters(request)
+    return [_shown(each, context) for each in found if _concerns(each.matchers, wanted)]
+
+
+@post("/silences", status_code=200, guards=[needs_token], sync_to_thread=True)
+def post_silence(state: State, data: PostedSilence) -> dict[str, str]:
+    """Begin or change a silence."""
+    context: Context = state.context
+    naive = [at for at in (data.starts_at, data.ends_at) if at.tzinfo is None]
+    if naive:
+        raise InvalidInput(["startsAt and endsAt need a time zone; write 2026-01-05T09:00:00Z"])
+    matchers = tuple(checked(Matcher(m.name, m.value, m.is_regex, m.is_equal)) for m in data.matchers)
+    begun = Silence(
+        data.id or str(uuid.uuid4()),
+        matchers,
+        context.timescale.to_service(data.starts_at),
+        context.timescale.to_service(data.ends_at),
+        data.created_by,
+        data.comment,
+        context.clock.now(),
+    )
+    return {"silenceID": silence.keep(context, begun, changes=bool(data.id)).id}
+
+
+@get("/silence/{silence_id:str}", sync_to_thread=True)
+def show_silence(state: State, silence_id: FromPath[str]) -> dict[str, Any]:
+    """One silence."""
+    return _shown(state.context.db.read(lambda tx: silences.load(tx, silence_id)), state.context)
+
+
+@delete("/silence/{silence_id:str}", status_code=200, guards=[needs_token], sync_to_thread=True)
+def delete_silence(state: State, silence_id: FromPath[str]) -> None:
+    """End a silence now."""
+    silence.end(state.context, silence_id)
+
+
+@get("/receivers", sync_to_thread=True)
+def list_receivers(state: State) -> list[dict[str, str]]:
+    """Where alerts may go."""
+    context: Context = state.context
+    to = {Destination(name) for name in context.services}
+    to |= {Destination(name, policy) for name, policy in context.routing.watched.items()}
+    to |= {Destination(route.service, route.policy) for route in context.routing.routes}
+    return [{"name": name} for name in sorted({receiver(each) for each in to})]
+
+
+@get("/status", sync_to_thread=True)
+def status(state: State) -> dict[str, Any]:
+    """What this is; amtool asks before it does anything."""
+    context: Context = state.context
+    services = ", ".join(sorted(context.services)) or "none"
+    return {
+        "cluster": {"status": "disabled", "peers": []},
+        "versionInfo": {
+            "version": SPEAKS, "revision": f"bongsu-{__version__}", "branch": "", "buildUser": "", "buildDate": "",
+            "goVersion": "",
+        },
+        "config": {"original": f"# Bongsu {__version__}; its configuration is bongsu.toml. Services: {services}\n"},
+        "uptime": _text(context.started_at),
+    }  # fmt: skip
+
+
+def receiver(to: Destination) -> str:
+    """A destination's name as a receiver: ``shop/alerts``."""
+    return f"{to.service}/{to.policy}" if to.service else "nobody"
+
+
+def _asked_for(request: _Request, context: Context) -> list[tuple[Kept, tuple[str, ...]]]:
+    now = context.clock.now()
+    found, quiet = context.db.read(lambda tx: (alerts.firing(tx, now), silences.since(tx, now)))
+    wanted = _filters(request)
+    asked = {key: request.query_params.get(key, "true") != "false" for key in ("active", "silenced", "unprocessed")}
+    pattern = request.query_params.get("receiver")
+    try:
+        only = re.compile(pattern) if pattern else None
+    except re.error as error:
+        raise InvalidInput([f"receiver: {pattern!r} is not a regular expression: {error}"]) from None
+    shown = []
+    for kept in found:
+        by = muting(quiet, kept.alert.labels, now)
+        if not asked["silenced" if by else "active" if kept.to.service else "unprocessed"]:
+            continue
+        if all_match(wanted, kept.alert.labels) and (only is None or only.fullmatch(receiver(kept.to))):
+            shown.append((kept, by))
+    return shown
+
+
+def _filters(request: _Request) -> tuple[Matcher, ...]:
+    return tuple(parse(text) for text in request.query_params.getall("filter", []))
+
+
+def _concerns(matchers: Iterable[Matcher], wanted: Sequence[Matcher]) -> bool:
+    """Whether a silence's own matchers meet a filter, each taken as if it were a label."""
+    return all_match(wanted, {each.name: each.value for each in matchers})
+
+
+def _told(kept: Kept, by: tuple[str, ...], context: Context) -> dict[str, Any]:
+    state = "suppressed" if by else "active" if kept.to.service else "unprocessed"
+    return {
+        "annotations": kept.alert.annotations,
+        "endsAt": _text(context.timescale.to_wall(kept.alert.ends_at)),
+        "fingerprint": kept.fingerprint,
+        "receivers": [{"name": receiver(kept.to)}],
+        "startsAt": _text(context.timescale.to_wall(kept.alert.starts_at)),
+        "status": {"inhibitedBy": [], "silencedBy": list(by), "mutedBy": [], "state": state},
+        "updatedAt": _text(context.timescale.to_wall(kept.received_at)),
+        "generatorURL": kept.alert.generator_url,
+        "labels": kept.alert.labels,
+    }
+
+
+def _shown(each: Silence, context: Context) -> dict[str, Any]:
+    matchers = [{"name": m.name, "value": m.value, "isRegex": m.is_regex, "isEqual": m.is_equal} for m in each.matchers]
+    return {
+        "id": each.id,
+        "status": {"state": each.state(context.clock.now()).value},
+        "updatedAt": _text(context.timescale.to_wall(each.updated_at)),
+        "comment": each.comment,
+        "createdBy": each.created_by,
+        "startsAt": _text(context.timescale.to_wall(each.starts_at)),
+        "endsAt": _text(context.timescale.to_wall(each.ends_at)),
+        "matchers": matchers,
+    }
+
+
+def _group_labels(to: Destination) -> dict[str, str]:
+    labels = {"bongsu_service": to.service, "bongsu_policy": to.policy} if to.service else {}
+    return labels | dict(pair.split("=", 1) for pair in to.group.split(", ") if "=" in pair)
+
+
+def _text(at: datetime) -> str:
+    return at.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def complain(_: _Request, error: BongsuError | HTTPException) -> Response[bytes]:
+    """What is wrong, in Alertmanager's form: the sentence alone as a JSON string."""
+    if isinstance(error, HTTPException):
+        said, code = error.detail, error.status_code
+    else:
+        said, code = str(error), status_of(error)
+    return Response(msgspec.json.encode(said), status_code=code, media_type="application/json")
+
+
+alertmanager_router = Router(
+    "/api/v2",
+    exception_handlers={BongsuError: complain, HTTPException: complain},
+    route_handlers=[
+        post_alerts, list_alerts, list_groups, list_silences, post_silence, show_silence, delete_silence,
+        list_receivers, status,
+    ],
+)  # fmt: skip

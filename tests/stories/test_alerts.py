@@ -1,0 +1,147 @@
+"""Stories of alerts that come from outside: Prometheus, amtool, whoever speaks Alertmanager's API."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+
+from bongsu.core.errors import InvalidInput
+from bongsu.core.matcher import parse
+from bongsu.core.routing import Route
+from bongsu.core.silence import Silence
+from bongsu.engine import intake, silence
+from bongsu.store import alerts, incidents
+from bongsu.testing import World
+
+
+def test_an_alert_of_its_own_is_escalated_by_its_own_clock_and_ends_by_its_end(world: World) -> None:
+    world.alert("PoolTimeouts", seconds=3600)
+    world.advance(minutes=5, seconds=15)
+    world.expect_mail(to="jimin", kind="tier", tier=1)
+    world.advance(minutes=15)
+    world.expect_mail(to="commerce", kind="tier", tier=2)
+    world.alert("PoolTimeouts", seconds=0)
+    world.advance(seconds=15)
+    world.expect_mail(to="jimin", kind="resolved")
+    world.expect_mail(to="commerce", kind="resolved")
+
+
+def test_an_alert_that_is_not_sent_again_ends_by_its_time_out(world: World) -> None:
+    world.alert("PoolTimeouts", seconds=360)
+    world.advance(minutes=5, seconds=30)
+    world.expect_mail(to="jimin", kind="tier", tier=1)
+    world.advance(minutes=1)
+    world.expect_mail(to="jimin", kind="resolved")
+
+
+def test_an_alert_sent_again_goes_on_although_the_disk_was_left_alone(world: World) -> None:
+    for _ in range(12):
+        world.alert("PoolTimeouts", seconds=240)
+        world.advance(minutes=1)
+    world.expect_mail(to="jimin", kind="tier", tier=1)
+    world.expect_silence()
+    assert world.incident("alerts").seen.elapsed >= timedelta(minutes=11)
+
+
+def test_a_restart_forgets_no_alert(world: World) -> None:
+    world.alert("PoolTimeouts", seconds=3600)
+    world.restart()  # before anybody decided on it
+    world.advance(minutes=5, seconds=15)
+    world.expect_mail(to="jimin", kind="tier", tier=1)
+
+
+def test_alerts_of_one_service_are_one_incident_and_it_names_them(world: World) -> None:
+    world.alert("PoolTimeouts", seconds=3600, instance="m1")
+    world.alert("ErrorLogs", seconds=3600, instance="m2")
+    world.advance(minutes=6)
+    world.expect_mail(to="jimin", kind="tier", tier=1)
+    world.expect_silence()
+    assert world.incident("alerts").seen.facts["alertname"] == "ErrorLogs, PoolTimeouts"
+    assert world.incident("alerts").seen.machines == ("m1", "m2")
+
+
+def test_a_route_chooses_service_policy_and_one_incident_for_each_group(world: World) -> None:
+    world.routes = (Route((parse('severity="page"'),), "shop", "at-once", ("alertname",)),)
+    world.restart()
+    for name in ("DiskFull", "QueueStuck"):
+        world.alert(name, seconds=3600, bongsu_service="", severity="page")
+    world.tick()
+    world.expect_mail(to="jimin", kind="tier", tier=1)
+    world.expect_mail(to="jimin", kind="tier", tier=1)
+    found = world.context.db.read(incidents.search)
+    assert sorted(each.group for each in found) == ["alertname=DiskFull", "alertname=QueueStuck"]
+    world.alert("DiskFull", seconds=0, bongsu_service="", severity="page")
+    world.tick()
+    world.expect_mail(to="jimin", kind="resolved")
+    world.expect_silence()
+
+
+def test_an_alert_about_the_watchs_own_breach_waits_for_its_incident_and_joins_it(world: World) -> None:
+    world.alert("CpuOverBaseline", seconds=3600, bongsu_policy="burst")
+    world.tick()
+    assert world.context.db.read(incidents.search) == []
+    world.cpu(0.42)
+    world.advance(minutes=6)
+    joined = world.context.db.read(lambda tx: alerts.of(tx, world.incident().id))
+    assert [kept.alert.name for kept in joined] == ["CpuOverBaseline"]
+    world.expect_mail(to="jimin", kind="tier", tier=1)
+    world.expect_silence()
+
+
+def quiet(world: World, matcher: str, minutes: float) -> Silence:
+    now = world.clock.now()
+    begun = Silence("s1", (parse(matcher),), now, now + timedelta(minutes=minutes), "Kim Jimin", "moving house", now)
+    return silence.keep(world.context, begun, changes=False)
+
+
+def test_a_silenced_alert_tells_nobody_until_the_silence_ends(world: World) -> None:
+    quiet(world, 'alertname=~"Pool.*"', minutes=30)
+    world.alert("PoolTimeouts", seconds=7200)
+    world.advance(minutes=29)
+    world.expect_silence()
+    world.advance(minutes=2)
+    world.expect_mail(to="jimin", kind="tier", tier=1)
+    world.expect_mail(to="commerce", kind="tier", tier=2)
+
+
+def test_silencing_what_fires_ends_its_incident_and_ending_the_silence_brings_it_back(world: World) -> None:
+    world.alert("PoolTimeouts", seconds=7200)
+    world.advance(minutes=6)
+    world.expect_mail(to="jimin", kind="tier", tier=1)
+    begun = quiet(world, 'alertname="PoolTimeouts"', minutes=600)
+    world.tick()
+    world.expect_mail(to="jimin", kind="resolved")
+    silence.end(world.context, begun.id)
+    world.tick()
+    world.expect_mail(to="jimin", kind="tier", tier=1)
+
+
+def test_a_silence_that_is_active_keeps_what_it_said_when_it_is_changed(world: World) -> None:
+    begun = quiet(world, 'alertname="A"', minutes=30)
+    world.advance(minutes=1)
+    longer = replace(begun, ends_at=begun.ends_at + timedelta(hours=1))
+    assert silence.keep(world.context, longer, changes=True).id == begun.id
+    other = replace(longer, matchers=(parse('alertname="B"'),))
+    assert silence.keep(world.context, other, changes=True).id != begun.id
+    with pytest.raises(InvalidInput, match="over already"):
+        silence.end(world.context, begun.id)
+
+
+def test_a_silence_that_would_mute_everything_is_refused_with_every_reason(world: World) -> None:
+    with pytest.raises(InvalidInput) as caught:
+        quiet(world, 'alertname=~".*"', minutes=-5)
+    assert len(caught.value.problems) == 2
+
+
+def test_alerts_that_nobody_is_responsible_for_are_kept(world: World) -> None:
+    world.context = replace(world.context, routing=replace(world.context.routing, default=None))
+    world.alert("Stray", bongsu_service="")
+    (kept,) = world.context.db.read(lambda tx: alerts.firing(tx, world.clock.now()))
+    assert (kept.alert.name, kept.to.service) == ("Stray", "")
+    world.tick()
+    assert world.context.db.read(incidents.search) == []
+    assert intake.forget(world.context) == 0
+    world.clock.advance(timedelta(days=8))
+    assert intake.forget(world.context) == 1
