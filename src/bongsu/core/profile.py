@@ -28,6 +28,10 @@ class Reading:
         """Whether every metric that it needs is among ``names``."""
         return all(any(re.fullmatch(need, name) for name in names) for need in self.needs)
 
+    def needs_name(self, name: str) -> bool:
+        """Whether this metric is one of those it needs."""
+        return any(re.fullmatch(need, name) for need in self.needs)
+
     def fill(self, job: str, window: str, by: str = SERVICE) -> str:
         """The PromQL for one job. ``window`` is a Prometheus duration in wall time."""
         return Template(self.query).safe_substitute(job=job, window=window, by=by)

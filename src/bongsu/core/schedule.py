@@ -4,17 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta, tzinfo
 
 
 @dataclass(frozen=True, slots=True)
 class Person:
-    """Somebody who can be told; without an address nobody can."""
+    """Somebody who can be told; without an address nobody can. ``zone`` None: the site's."""
 
     id: str
     name: str
     locale: str = "en"
     addresses: tuple[str, ...] = ()
+    zone: tzinfo | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +27,7 @@ class Team:
     members: tuple[str, ...] = ()
     locale: str = "en"
     addresses: tuple[str, ...] = ()
+    zone: tzinfo | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,11 +57,18 @@ class Recipient:
 
 @dataclass(frozen=True, slots=True)
 class Directory:
-    """Everybody there is."""
+    """Everybody there is. ``zone``: in which times are shown to all who have none of their own."""
 
     people: Mapping[str, Person] = field(default_factory=dict)
     teams: Mapping[str, Team] = field(default_factory=dict)
     schedules: Mapping[str, Rotation] = field(default_factory=dict)
+    zone: tzinfo = UTC
+
+    def zone_of(self, recipient: str) -> tzinfo:
+        """In which zone ``person:x`` or ``team:x`` reads times."""
+        kind, _, name = recipient.partition(":")
+        found = (self.people if kind == "person" else self.teams).get(name)
+        return found.zone if found is not None and found.zone is not None else self.zone
 
     def on_call(self, schedule: str, now: datetime) -> Person | None:
         """The person on call in a schedule."""

@@ -13,7 +13,7 @@ from bongsu.core.routing import Routing
 from bongsu.core.schedule import Directory
 from bongsu.core.service import Service
 from bongsu.core.timescale import Timescale
-from bongsu.engine.known import Known, Touched
+from bongsu.engine.known import Arriving, Known, Touched
 from bongsu.ports import AccessLog, Balancer, Clock, Machines, Metrics, Notifier
 from bongsu.store.database import Database
 
@@ -48,6 +48,7 @@ class Context:
     started_at: datetime = datetime(2026, 1, 1, tzinfo=UTC)
     routing: Routing = field(default_factory=lambda: Routing({}))
     policies: Mapping[str, Policy] = field(default_factory=dict)
+    arriving: Arriving = field(default_factory=Arriving)
     known: Known = field(default_factory=Known)
     touched: Touched = field(default_factory=Touched)
     mail_due: threading.Event = field(default_factory=threading.Event)

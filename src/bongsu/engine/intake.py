@@ -6,8 +6,7 @@ once, on a thread of its own. A crash in between loses nothing: ``look_again`` f
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from concurrent.futures import Future
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from functools import partial
@@ -17,24 +16,43 @@ from bongsu.core.alert import Alert
 from bongsu.core.incident import Entry, Seen
 from bongsu.core.policy import Policy
 from bongsu.core.routing import ALERTS, Destination
-from bongsu.core.silence import muting
+from bongsu.core.silence import Silence, muting
 from bongsu.engine.apply import apply, start
 from bongsu.engine.context import Context, new_id
+from bongsu.engine.known import Arrival
 from bongsu.store import alerts, incidents, silences, timeline
 from bongsu.store.alerts import Kept, Row8
 from bongsu.store.database import Transaction
 
 KEEPS = timedelta(days=7)
 """How long an alert that has ended is remembered."""
+ENOUGH = 500
+"""Alerts that an incident is decided by."""
 
 
 def receive(context: Context, arrived: Sequence[Alert]) -> None:
     """Keep alerts; they are on disk when this returns. Decisions follow at once."""
-    submit(context, arrived).result()
+    failed: list[BaseException | None] = []
+    _keep(context, [_arrival(context, arrived, failed.append)])
+    if failed[0] is not None:
+        raise failed[0]
 
 
-def submit(context: Context, arrived: Sequence[Alert]) -> Future[None]:
-    """Keep alerts; the future is done when they are on disk. On PostgreSQL this waits for the database."""
+def submit(context: Context, arrived: Sequence[Alert], done: Callable[[BaseException | None], None]) -> None:
+    """Hand alerts to the thread that keeps them; ``done`` is called there once they are on disk, or with the error."""
+    arrival = _arrival(context, arrived, done)
+    if arrival.rows:
+        context.arriving.put(arrival)
+    else:
+        done(None)
+
+
+def keep_arriving(context: Context) -> None:
+    """Wait for arrivals, and bring all that have come to disk in one transaction."""
+    _keep(context, context.arriving.take())
+
+
+def _arrival(context: Context, arrived: Sequence[Alert], done: Callable[[BaseException | None], None]) -> Arrival:
     now = context.clock.now()
     rows: list[Row8] = []
     touched: set[Destination] = set()
@@ -45,19 +63,21 @@ def submit(context: Context, arrived: Sequence[Alert]) -> Future[None]:
             rows.append(row)
             if to is not None:
                 touched.add(to)
-    if not rows:
-        done: Future[None] = Future()
-        done.set_result(None)
-        return done
-    kept = context.db.submit(lambda tx: alerts.put(tx, rows))
+    return Arrival(rows, frozenset(touched), done)
 
-    def on_disk(written: Future[None]) -> None:
-        if written.exception() is None:
+
+def _keep(context: Context, arrivals: Sequence[Arrival]) -> None:
+    rows = [row for arrival in arrivals for row in arrival.rows]
+    failed: BaseException | None = None
+    try:
+        if rows:
+            context.db.write(lambda tx: alerts.put(tx, rows))
             context.known.written(rows)
-            context.touched.add(touched)
-
-    kept.add_done_callback(on_disk)
-    return kept
+            context.touched.add(destination for arrival in arrivals for destination in arrival.touched)
+    except Exception as error:
+        failed = error
+    for arrival in arrivals:
+        arrival.done(failed)
 
 
 def decide_touched(context: Context) -> None:
@@ -96,12 +116,11 @@ def _decide(tx: Transaction, context: Context, to: Destination) -> None:
     if service is None:
         return
     now = context.clock.now()
-    found = alerts.firing(tx, now, to)
     if to.policy == service.policy.name:
-        _join(tx, to, [kept for kept in found if kept.incident_id is None], now)
+        _join(tx, to, now)
         return
-    quiet = silences.since(tx, now) if found else []
-    heard = [kept for kept in found if not muting(quiet, kept.alert.labels, now)]
+    quiet = silences.since(tx, now)
+    heard = _heard(tx, to, quiet, now)
     seen = _seen([kept.alert for kept in heard], now)
     current = incidents.latest(tx, to.service, to.policy, to.group)
     if current is not None and current.open:
@@ -109,15 +128,31 @@ def _decide(tx: Transaction, context: Context, to: Destination) -> None:
     elif heard:
         begun, effects = escalation.begin(new_id(now), to.service, _policy(context, to), seen, now)
         current = start(tx, context, (replace(begun, group=to.group), effects), now)
-    if current is not None:
+    if current is not None and quiet:
         alerts.join(tx, [kept.fingerprint for kept in heard if kept.incident_id != current.id], current.id)
+    elif current is not None and heard:
+        alerts.join_all(tx, to, now, current.id)
 
 
-def _join(tx: Transaction, to: Destination, fresh: Sequence[Kept], now: datetime) -> None:
-    """An alert about what the watch itself guards: one breach, one incident."""
+def _heard(tx: Transaction, to: Destination, quiet: Sequence[Silence], now: datetime) -> list[Kept]:
+    """The first ``ENOUGH`` alerts of a destination that fire and are not silenced; in a storm nobody reads them all."""
+    heard: list[Kept] = []
+    after = 0
+    while len(heard) < ENOUGH:
+        page = alerts.firing(tx, now, to, after=after, limit=ENOUGH)
+        heard += [kept for kept in page if not muting(quiet, kept.alert.labels, now)]
+        if len(page) < ENOUGH:
+            break
+        after = page[-1].id
+    return heard[:ENOUGH]
+
+
+def _join(tx: Transaction, to: Destination, now: datetime) -> None:
+    """Alerts about what the watch itself guards: one breach, one incident."""
     current = incidents.latest(tx, to.service, to.policy)
-    if current is None or not current.open or not fresh:
+    if current is None or not current.open:
         return
+    fresh = [kept for kept in alerts.firing(tx, now, to) if kept.incident_id is None]
     alerts.join(tx, [kept.fingerprint for kept in fresh], current.id)
     timeline.append(tx, current.id, [Entry(now, "alert_joined", {"alertname": kept.alert.name}) for kept in fresh])
 

@@ -1,15 +1,19 @@
-"""What the engine keeps in memory between two transactions: alerts known to be on disk, and what they touched."""
+"""What the engine has in memory between two transactions: alerts on their way to disk or there, and what they touch."""
 
 from __future__ import annotations
 
+import queue
 import threading
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
 from datetime import timedelta
 
 from bongsu.core.routing import Destination
 from bongsu.store.alerts import Row8
 
 _MOST = 200_000
+_AT_ONCE = 256
 
 
 class Known:
@@ -43,6 +47,38 @@ class Known:
             self._rows.clear()
         for fingerprint, body, starts, ends, now, *_ in rows:
             self._rows[fingerprint] = (hash(body), starts, ends, now)
+
+
+@dataclass(frozen=True, slots=True)
+class Arrival:
+    """Rows on their way to disk; ``done`` is called once they are there, or with the error."""
+
+    rows: Sequence[Row8]
+    touched: frozenset[Destination]
+    done: Callable[[BaseException | None], None]
+
+
+class Arriving:
+    """Arrivals that wait for the disk. Whoever keeps them takes all at once: one sync pays for many."""
+
+    def __init__(self) -> None:
+        self._waiting: queue.SimpleQueue[Arrival | None] = queue.SimpleQueue()
+
+    def put(self, arrival: Arrival) -> None:
+        """One more."""
+        self._waiting.put(arrival)
+
+    def wake(self) -> None:
+        """Let whoever waits in ``take`` go on without an arrival."""
+        self._waiting.put(None)
+
+    def take(self) -> list[Arrival]:
+        """Wait for an arrival, and take it with all that have come meanwhile."""
+        taken = [self._waiting.get()]
+        with suppress(queue.Empty):
+            while len(taken) < _AT_ONCE:
+                taken.append(self._waiting.get_nowait())
+        return [arrival for arrival in taken if arrival is not None]
 
 
 class Touched:

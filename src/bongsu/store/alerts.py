@@ -30,8 +30,9 @@ class Body(msgspec.Struct, array_like=True):
 
 @dataclass(frozen=True, slots=True)
 class Kept:
-    """An alert as it lies on disk; ``incident_id`` None while no incident speaks for it."""
+    """An alert as it lies on disk, in row ``id``; ``incident_id`` None while no incident speaks for it."""
 
+    id: int
     alert: Alert
     fingerprint: str
     received_at: datetime
@@ -92,12 +93,20 @@ def of(tx: Connection, incident_id: str) -> list[Kept]:
     return _kept(tx, select(alerts).where(alerts.c.incident_id == incident_id))
 
 
-def firing(tx: Connection, now: datetime, to: Destination | None = None) -> list[Kept]:
-    """Alerts that have not ended; of one destination, or all."""
-    query = select(alerts).where(alerts.c.ends_at > now)
+def firing(
+    tx: Connection, now: datetime, to: Destination | None = None, *, after: int = 0, limit: int | None = None
+) -> list[Kept]:
+    """Alerts that have not ended, the oldest first; of one destination, or all. ``after``: rows behind this number."""
+    query = select(alerts).where((alerts.c.ends_at > now) & (alerts.c.id > after))
     if to is not None:
         query = query.where(_is(to))
-    return _kept(tx, query)
+    return _kept(tx, query.limit(limit))
+
+
+def join_all(tx: Connection, to: Destination, now: datetime, incident_id: str) -> None:
+    """Note that an incident speaks for every alert of a destination that fires and has none."""
+    waiting = _is(to) & (alerts.c.ends_at > now) & alerts.c.incident_id.is_(None)
+    tx.execute(update(alerts).where(waiting).values(incident_id=incident_id))
 
 
 def homeless(tx: Connection, now: datetime) -> set[Destination]:
@@ -124,4 +133,4 @@ def _one(row: Row[Any]) -> Kept:
     body = msgspec.json.decode(row.body, type=Body)
     alert = Alert(body.labels, row.starts_at, row.ends_at, body.annotations, body.generator_url)
     to = Destination(row.service, row.policy, row.group_key)
-    return Kept(alert, row.fingerprint, row.received_at, to, row.incident_id)
+    return Kept(row.id, alert, row.fingerprint, row.received_at, to, row.incident_id)

@@ -10,10 +10,9 @@ import fcntl
 import os
 import sqlite3
 from collections.abc import Iterator, Mapping
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO
 
 from sqlalchemy import make_url
 
@@ -44,6 +43,14 @@ class Copy:
         return bool(self.schema - {number for number, _ in migrations()})
 
 
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """A copy in the making; ``lock`` is the descriptor that keeps others away."""
+
+    path: Path
+    lock: int
+
+
 def back_up(url: str, to: Path, *, replace: bool = False) -> Copy:
     """Copy the database at ``url`` into the file ``to`` and say what is in the copy.
 
@@ -57,14 +64,14 @@ def back_up(url: str, to: Path, *, replace: bool = False) -> Copy:
     try:
         with _draft(to.parent) as draft:
             if source.get_backend_name() == "sqlite":
-                copy_sqlite(_existing(source.database), Path(draft.name))
+                copy_sqlite(_existing(source.database), draft.path)
             else:
-                postgres_tools.dump(url, draft)
-            found = examine(Path(draft.name))
-            os.fsync(draft.fileno())
-            Path(draft.name).replace(to)
-            _sync_folder(to.parent)
-    except (OSError, sqlite3.Error) as error:
+                postgres_tools.dump(source, draft.path, draft.lock)
+            found = examine(draft.path)
+            sync(draft.path)
+            draft.path.replace(to)
+            sync(to.parent)
+    except (OSError, sqlite3.Error, postgres_tools.ToolFailed) as error:
         raise BackupFailed(f"no backup was made at {to}: {error}") from None
     return found
 
@@ -75,7 +82,9 @@ def examine(file: Path) -> Copy:
         with file.open("rb") as opened:
             begins = opened.read(16)
     except OSError as error:
-        raise InvalidInput([f"{file}: cannot be read ({error.strerror}); name a file that bongsu backup made"]) from None
+        raise InvalidInput(
+            [f"{file}: cannot be read ({error.strerror}); name a file that bongsu backup made"]
+        ) from None
     if begins == _SQLITE:
         return _examine_sqlite(file)
     if begins.startswith(_POSTGRES):
@@ -122,14 +131,32 @@ def _told(file: Path, kind: str, rows: Mapping[str, int], schema: set[int]) -> C
 
 
 @contextmanager
-def _draft(folder: Path) -> Iterator[IO[bytes]]:
+def _draft(folder: Path) -> Iterator[Draft]:
     """The folder's draft, ours alone, readable by nobody else, and gone afterwards unless it was renamed."""
     path = folder / DRAFT
-    with os.fdopen(os.open(path, os.O_RDWR | os.O_CREAT, 0o600), "r+b") as draft:
-        _own(draft, path)
-        draft.truncate(0)
+    lock = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
+    try:
         try:
-            yield _Named(draft, path)  # type: ignore[misc]
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            ours = os.path.samestat(os.fstat(lock), path.stat())  # else the one before us has just renamed it
+        except OSError:
+            ours = False
+        if not ours:
+            raise BackupFailed(f"another backup is being written in {folder}; wait for it, or name another folder")
+        os.ftruncate(lock, 0)
+        try:
+            yield Draft(path, lock)
         finally:
-            if _is(draft, path):
+            with suppress(FileNotFoundError):
                 path.unlink()
+    finally:
+        os.close(lock)
+
+
+def sync(path: Path) -> None:
+    """Have a file, or the names in a folder, on disk before we go on."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

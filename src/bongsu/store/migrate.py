@@ -10,6 +10,9 @@ from sqlalchemy import Connection, text
 from bongsu.core.errors import BongsuError
 from bongsu.store.database import Database
 
+LOCK = 2026110201
+"""What whoever changes the tables of a PostgreSQL database holds meanwhile."""
+
 
 class TooNew(BongsuError):
     """This database was made by a newer Bongsu; install that version or restore a backup."""
@@ -29,7 +32,7 @@ def migrate(db: Database) -> list[int]:
 
 def _migrate(tx: Connection) -> list[int]:
     if tx.dialect.name == "postgresql":
-        tx.execute(text("SELECT pg_advisory_xact_lock(2026110201)"))
+        tx.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": LOCK})
     tx.execute(text("CREATE TABLE IF NOT EXISTS migrations (number INTEGER NOT NULL PRIMARY KEY)"))
     present = set(tx.execute(text("SELECT number FROM migrations")).scalars())
     known = migrations()

@@ -96,7 +96,7 @@ attempts = Table(
     Index("attempts_outbox", "outbox_id"),
 )
 
-_joined = text("incident_id IS NOT NULL")
+_joined, _homeless = text("incident_id IS NOT NULL"), text("incident_id IS NULL")
 alerts = Table(
     "alerts",
     metadata,
@@ -112,6 +112,7 @@ alerts = Table(
     Column("incident_id", Text),
     Index("alerts_fingerprint", "fingerprint", unique=True),
     Index("alerts_group", "service", "policy", "group_key"),
+    Index("alerts_homeless", "service", "policy", "group_key", sqlite_where=_homeless, postgresql_where=_homeless),
     Index("alerts_incident", "incident_id", sqlite_where=_joined, postgresql_where=_joined),
 )
 

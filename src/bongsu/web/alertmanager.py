@@ -114,18 +114,37 @@ def _alert(posted: PostedAlert, context: Context, now: datetime) -> Alert:
     return Alert(labels, starts_at or min(now, ends_at), ends_at, posted.annotations, posted.generator_url)
 
 
-@post("/alerts", status_code=200)
-async def post_alerts(request: _Request, state: State) -> Response[bytes]:
-    """Take alerts in; they are on disk when this answers. A faulty one does not stop the others, and is told."""
-    context: Context = state.context
-    arrived, problems = read_alerts(await request.body(), context)
-    if context.db.is_sqlite:
-        await asyncio.wrap_future(intake.submit(context, arrived))
-    else:
-        await asyncio.to_thread(intake.receive, context, arrived)
+async def take(context: Context, body: bytes) -> None:
+    """Take posted alerts in; they are on disk when this returns.
+
+    A faulty one does not stop the others. Raises InvalidInput with every fault, after the others were kept.
+    """
+    arrived, problems = read_alerts(body, context)
+    loop = asyncio.get_running_loop()
+    kept: asyncio.Future[None] = loop.create_future()
+
+    def answer(error: BaseException | None) -> None:
+        if kept.done():
+            return
+        if error is None:
+            kept.set_result(None)
+        else:
+            kept.set_exception(error)
+
+    def on_disk(error: BaseException | None) -> None:
+        loop.call_soon_threadsafe(answer, error)
+
+    intake.submit(context, arrived, on_disk)
+    await kept
     ALERTS.inc(len(arrived))
     if problems:
         raise InvalidInput(problems)
+
+
+@post("/alerts", status_code=200)
+async def post_alerts(request: _Request, state: State) -> Response[bytes]:
+    """Take alerts in; they are on disk when this answers. A faulty one does not stop the others, and is told."""
+    await take(state.context, await request.body())
     return Response(b"", status_code=200, media_type="application/json")
 
 

@@ -13,6 +13,7 @@ from bongsu.engine.context import Context
 from bongsu.web.alertmanager import alertmanager_router
 from bongsu.web.api import api_router
 from bongsu.web.console import console_router
+from bongsu.web.door import Door
 from bongsu.web.letters import letters_router
 from bongsu.web.pages import page_settings
 from bongsu.web.problems import answer, refuse
@@ -20,9 +21,9 @@ from bongsu.web.problems import answer, refuse
 LARGEST_BODY = 16 * 1024 * 1024
 
 
-def create_app(context: Context) -> Litestar:
+def create_app(context: Context) -> Door:
     """The application over a context."""
-    return Litestar(
+    app = Litestar(
         route_handlers=[alertmanager_router, api_router, console_router, letters_router],
         state=State({"context": context}),
         exception_handlers={BongsuError: answer, HTTPException: refuse},
@@ -31,3 +32,4 @@ def create_app(context: Context) -> Litestar:
         request_max_body_size=LARGEST_BODY,
         **page_settings(),
     )
+    return Door(app, context, LARGEST_BODY)

@@ -25,7 +25,7 @@ from bongsu.render.timeline import timeline_words
 from bongsu.render.words import Words
 from bongsu.store import actions, incidents, outbox, timeline
 from bongsu.store.outbox import Attempt, Message
-from bongsu.web.pages import ERROR_PAGES, asked_locale, html_response, locale_of, page, static_router
+from bongsu.web.pages import ERROR_PAGES, asked_locale, html_response, page, static_router, words_of
 
 REFRESH_S = 10
 """How often an open incident's page loads itself anew, in wall time."""
@@ -115,7 +115,7 @@ class Console(Controller):
                 + [each for each in incidents.search(tx) if not each.open]
             )
         )
-        w, now = Words(locale_of(request)), context.clock.now()
+        w, now = words_of(request), context.clock.now()
         burning = sorted((each for each in found if each.open), key=lambda each: each.opened_at)
         values = {
             "fires": fires(burning),
@@ -140,7 +140,7 @@ class Console(Controller):
             )
         )
         tries = context.db.read(lambda tx: outbox.attempts_of(tx, [message.id for message in messages]))
-        w, now = Words(locale_of(request)), context.clock.now()
+        w, now = words_of(request), context.clock.now()
         found = _RECENT.get(
             f"{id(context.db)} {incident_id} {incident.open}",
             context.wall.now(),
@@ -173,16 +173,17 @@ class Console(Controller):
     @get("/{incident_id:str}/report", sync_to_thread=True)
     def show_report(self, request: Request[Any, Any, Any], state: State, incident_id: FromPath[str]) -> Response[str]:
         """The report, as a page that prints."""
-        locale = locale_of(request)
-        html = report_html(reports.collect(state.context, incident_id), locale)
-        return html_response(html, locale, style=style_hash())
+        w = words_of(request)
+        html = report_html(reports.collect(state.context, incident_id), w.locale, w.zone)
+        return html_response(html, w.locale, style=style_hash())
 
     @get("/{incident_id:str}/report.md", sync_to_thread=True)
     def download_report(
         self, request: Request[Any, Any, Any], state: State, incident_id: FromPath[str]
     ) -> Response[str]:
         """The report, as Markdown."""
-        text = report_md(reports.collect(state.context, incident_id), locale_of(request))
+        w = words_of(request)
+        text = report_md(reports.collect(state.context, incident_id), w.locale, w.zone)
         return Response(text, media_type="text/markdown; charset=utf-8", headers={"Cache-Control": "no-store"})
 
 

@@ -7,6 +7,7 @@ there is no session and no cookie to forge.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import tzinfo
 from typing import Any
 
 import msgspec
@@ -25,7 +26,7 @@ from bongsu.render.terms import action_word, status_word
 from bongsu.render.words import Words, spoken
 from bongsu.store import actions, incidents
 from bongsu.web.console import fires
-from bongsu.web.pages import ERROR_PAGES, NotListed, asked_locale, page
+from bongsu.web.pages import ERROR_PAGES, NotListed, asked_locale, page, words_of
 
 
 class Form(msgspec.Struct):
@@ -36,11 +37,12 @@ class Form(msgspec.Struct):
 
 @dataclass(frozen=True, slots=True)
 class Bearer:
-    """Who holds the link: the name that acts, and the language it reads."""
+    """Who holds the link: the name that acts, and the language and time zone it reads."""
 
     name: str
     locale: str
     incident_id: str
+    zone: tzinfo
 
 
 def bearer_of(context: Context, token: str) -> Bearer:
@@ -50,7 +52,7 @@ def bearer_of(context: Context, token: str) -> Bearer:
     found = (context.directory.people if kind == "person" else context.directory.teams).get(name)
     if found is None:
         raise NotListed
-    return Bearer(found.name, spoken(found.locale), incident_id)
+    return Bearer(found.name, spoken(found.locale), incident_id, context.directory.zone_of(recipient))
 
 
 class Letters(Controller):
@@ -122,7 +124,7 @@ class Letters(Controller):
 
 
 def _words(request: Request[Any, Any, Any], bearer: Bearer) -> Words:
-    return Words(asked_locale(request) or bearer.locale)
+    return words_of(request, bearer.locale, bearer.zone)
 
 
 def _back(request: Request[Any, Any, Any], token: str) -> Redirect:
@@ -133,6 +135,7 @@ def _back(request: Request[Any, Any, Any], token: str) -> Redirect:
 def _shared(incident: Incident, bearer: Bearer, w: Words, token: str) -> dict[str, object]:
     s = situation.situation_of(incident)
     return {
+        "w": w,
         "fires": fires([incident]),
         "incident": incident,
         "status": status_word(incident.status, w),

@@ -6,6 +6,7 @@ import functools
 import hashlib
 import logging
 from collections.abc import Mapping
+from datetime import UTC, tzinfo
 from pathlib import Path
 from typing import Any
 
@@ -80,6 +81,13 @@ def locale_of(request: Request[Any, Any, Any]) -> str:
     return spoken(None)
 
 
+def words_of(request: Request[Any, Any, Any], locale: str | None = None, zone: tzinfo | None = None) -> Words:
+    """A page's words: in the language asked for, else ``locale``, else the browser's; times in ``zone`` or ours."""
+    context = getattr(request.app.state, "context", None)
+    site: tzinfo = context.directory.zone if context is not None else UTC
+    return Words(asked_locale(request) or locale or locale_of(request), zone or site)
+
+
 def page(
     request: Request[Any, Any, Any],
     template: str,
@@ -90,9 +98,10 @@ def page(
 ) -> Response[str]:
     """A page from a template. ``locale``: whose reader is known; an address with ``?lang=`` still decides."""
     asked = asked_locale(request)
-    spoken_here = asked or locale or locale_of(request)
+    w = words_of(request, locale)
+    spoken_here = w.locale
     suffix = f"?lang={asked}" if asked else ""
-    shared = {"w": Words(spoken_here), "lang": suffix, "path": request.url.path, "version": _version()}
+    shared = {"w": w, "lang": suffix, "path": request.url.path, "version": _version()}
     context = getattr(request.app.state, "context", None)
     shared["speed"] = context.timescale.speed if context is not None else 1.0
     html = environment(spoken_here, TEMPLATES).get_template(template).render({**shared, **values})

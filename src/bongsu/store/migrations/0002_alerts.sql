@@ -19,6 +19,7 @@ CREATE TABLE alerts (
 );
 CREATE UNIQUE INDEX alerts_fingerprint ON alerts (fingerprint);
 CREATE INDEX alerts_group ON alerts (service, policy, group_key);
+CREATE INDEX alerts_homeless ON alerts (service, policy, group_key) WHERE incident_id IS NULL;
 CREATE INDEX alerts_incident ON alerts (incident_id) WHERE incident_id IS NOT NULL;
 
 CREATE TABLE silences (
