@@ -70,7 +70,7 @@ def of_heartbeat(job: str, jobs: Collection[str], last_look: timedelta | None) -
     seen = f", last {last_look.total_seconds():.0f} s ago" if last_look is not None else ""
     what = f"Prometheus sees Bongsu's heartbeat{seen}; whether anybody is told when it ends cannot be seen from here"
     do = (
-        "load Grafana's rules of bongsu generate, which mail while it is missing, and let somebody outside look at that "
+        "load Grafana's rules of bongsu generate, which mail while it is missing, and let somebody outside watch that "
         "machine too: Bongsu does not call an outside heartbeat service yet"
     )
     return Finding(Level.WARNING, what, where, do)

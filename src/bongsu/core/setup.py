@@ -81,7 +81,7 @@ def slug(text: str, otherwise: str) -> str:
 
 
 def contact(text: str, taken: Collection[str] = ()) -> Contact:
-    """``Kim Jimin <jimin@example.com>``, or the address alone. Raises InvalidInput; the address itself is not judged."""
+    """``Kim Jimin <jimin@example.com>``, or the address alone, which is not judged. Raises InvalidInput."""
     named = _NAMED.fullmatch(text.strip())
     email = (named["email"] if named else text).strip()
     if "@" not in email:
@@ -119,7 +119,7 @@ def contacts(texts: Iterable[str]) -> tuple[Contact, ...]:
 
 
 def relay(text: str) -> Relay:
-    """``host:port``: 465 is TLS from the start, 587 begins with STARTTLS, other ports are plain. Raises InvalidInput."""
+    """``host:port``: 465 is TLS from the start, 587 begins with STARTTLS, others are plain. Raises InvalidInput."""
     found = _RELAY.fullmatch(text.strip())
     port = int(found["port"] or (465 if found["scheme"] == "smtps" else 25)) if found else 0
     if found is None or not 0 < port < 65536:
