@@ -1,4 +1,4 @@
-.PHONY: help drill drill-sabotage up down test check bench lock messages
+.PHONY: help drill drill-sabotage up down test check bench bench-ingest dashboards replay-images verify-grafana lock messages
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile
@@ -25,6 +25,17 @@ check: ## style, types, imports
 bench: ## measured figures, as ratios in one run
 	sh bin/install
 	.venv/bin/python -m bench
+
+dashboards: ## build Grafana's dashboards anew
+	sh bin/install
+	.venv/bin/python -m tools.dashboards
+
+replay-images: ## build the images and run compose.yaml without Docker (root)
+	sh bin/install
+	.venv/bin/python -m tools.replay_images
+
+verify-grafana: ## compose up on a host with Docker: dashboards, rules, one mail
+	python3 -m tools.verify_grafana
 
 lock: ## pin the dependencies anew
 	sh bin/install

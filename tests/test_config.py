@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from bongsu.bootstrap import directory_of, policy_of, service_of
-from bongsu.cli.serve import unreachable
+from bongsu.cli.check import unreachable
 from bongsu.config import load
 from bongsu.core.errors import InvalidInput
 
@@ -101,6 +101,6 @@ def test_a_missing_file_and_broken_toml_say_so(tmp_path: Path) -> None:
 def test_check_names_a_tier_that_reaches_nobody(tmp_path: Path) -> None:
     file = tmp_path / "bongsu.toml"
     file.write_text(GOOD.replace('contact = [{ email = "jimin@example.com" }]', ""))
-    found = unreachable(load(file))
+    found = [each.what for each in unreachable(load(file))]
     assert any("tier 1 reaches nobody" in each for each in found)
     assert any("tier 2 reaches nobody" in each for each in found)

@@ -81,12 +81,12 @@ def service_of(name: str, section: ServiceSection, config: Config) -> Service:
 
 def routing_of(config: Config) -> Routing:
     """Where alerts go. With one service alone, that one answers for everything."""
-    watched = {name: each.policy for name, each in config.service.items()}
+    watched = {name: (each.policy, BLIND) for name, each in config.service.items()}
     routes = tuple(
         Route(
             tuple(parse(text) for text in each.match),
             each.service,
-            each.policy if each.policy and each.policy != watched[each.service] else ALERTS,
+            each.policy if each.policy and each.policy not in watched[each.service] else ALERTS,
             tuple(each.group_by),
         )
         for each in config.route

@@ -212,7 +212,7 @@ class World:
             clock=self.clock,
             wall=self.clock,
             services={"shop": service},
-            routing=Routing({"shop": self.policy.name}, self.routes, "shop"),
+            routing=Routing({"shop": (self.policy.name, BLIND)}, self.routes, "shop"),
             policies={self.policy.name: self.policy, "at-once": AT_ONCE},
             directory=self.directory,
             metrics=self.metrics,

@@ -90,6 +90,31 @@ def test_an_alert_about_the_watchs_own_breach_waits_for_its_incident_and_joins_i
     world.expect_silence()
 
 
+def test_an_alert_that_says_blind_and_a_watch_that_is_blind_are_one_incident(world: World) -> None:
+    world.advance(minutes=2)
+    world.silent.add("machine-1")
+    for _ in range(8):
+        world.alert("Blind", seconds=600, bongsu_policy="blind", instance="machine-1")
+        world.advance(minutes=1)
+    (found,) = world.context.db.read(incidents.search)
+    assert found.policy.name == "blind"
+    assert [kept.alert.name for kept in world.context.db.read(lambda tx: alerts.of(tx, found.id))] == ["Blind"]
+
+
+def test_what_the_generated_rules_say_of_the_pool_goes_to_the_on_call_developer_alone(world: World) -> None:
+    world.alert("BongsuPoolTimeouts", seconds=7200, bongsu_policy="pool")
+    world.tick()
+    letter = world.expect_mail(to="jimin", kind="tier", tier=1)
+    assert "BongsuPoolTimeouts" in letter["Subject"]
+    world.advance(minutes=60)
+    world.expect_silence()
+    world.alert("BongsuPoolTimeouts", seconds=0, bongsu_policy="pool")
+    world.tick()
+    ended = world.expect_mail(to="jimin", kind="resolved").get_body(("plain",))
+    assert ended is not None
+    assert "BongsuPoolTimeouts" in ended.get_content()
+
+
 def quiet(world: World, matcher: str, minutes: float) -> Silence:
     now = world.clock.now()
     begun = Silence("s1", (parse(matcher),), now, now + timedelta(minutes=minutes), "Kim Jimin", "moving house", now)

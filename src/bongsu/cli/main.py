@@ -6,9 +6,10 @@ import sys
 
 import typer
 from rich.console import Console
+from rich.markup import escape
 
 from bongsu import __version__
-from bongsu.cli import drill, incidents, lab, serve
+from bongsu.cli import backup, check, doctor, drill, generate, incidents, init, lab, serve
 from bongsu.core.errors import BongsuError, InvalidInput
 
 app = typer.Typer(
@@ -19,8 +20,13 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
+app.command("init")(init.init)
 app.command("serve")(serve.serve)
-app.command("check")(serve.check)
+app.command("check")(check.check)
+app.command("backup")(backup.backup)
+app.command("restore")(backup.restore)
+app.command("generate")(generate.generate)
+app.command("doctor")(doctor.doctor)
 app.add_typer(incidents.app, name="incidents")
 app.add_typer(lab.app, name="lab")
 app.add_typer(drill.app, name="drill")
@@ -40,8 +46,8 @@ def main() -> None:
         app()
     except InvalidInput as error:
         for problem in error.problems:
-            Console(stderr=True).print(f"[red]error:[/red] {problem}", highlight=False, soft_wrap=True)
+            Console(stderr=True).print(f"[red]error:[/red] {escape(problem)}", highlight=False, soft_wrap=True)
         sys.exit(2)
     except BongsuError as error:
-        Console(stderr=True).print(f"[red]error:[/red] {error}", highlight=False, soft_wrap=True)
+        Console(stderr=True).print(f"[red]error:[/red] {escape(str(error))}", highlight=False, soft_wrap=True)
         sys.exit(1)

@@ -56,5 +56,5 @@ def zone_fault(name: str) -> str | None:
 
 
 def zone(name: str) -> tzinfo:
-    """A time zone by its name; UTC also where the system has no list of zones. Raises KeyError, ValueError or OSError."""
+    """A time zone by its name; UTC also where the system knows no zones. Raises KeyError, ValueError or OSError."""
     return UTC if name == "UTC" else ZoneInfo(name)

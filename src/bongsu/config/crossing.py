@@ -10,7 +10,7 @@ from email.utils import parseaddr
 
 from bongsu.catalogue import load_catalogue
 from bongsu.config.checks import address_fault, zone_fault
-from bongsu.config.sections import Config, PolicySection, RouteSection
+from bongsu.config.sections import Config, Grafana, PersonSection, PolicySection, RouteSection, TeamSection
 from bongsu.core.errors import InvalidInput
 from bongsu.core.matcher import parse
 from bongsu.profiles import shipped
@@ -59,34 +59,46 @@ def crossed(config: Config) -> list[str]:
             problems.append(f"{at}.every: must be longer than nothing; a week is P7D")
         if schedule.rotation.start.tzinfo is None:
             problems.append(f"{at}.from: has no time zone; write 2026-01-05T09:00:00+09:00")
-    for key, owner in (("person", config.person), ("team", config.team)):
-        for name, each in owner.items():
-            if each.locale not in LOCALES:
-                problems.append(f"{key}.{name}.locale: {each.locale!r} is not spoken here; use {' or '.join(LOCALES)}")
-            for contact in each.contact:
-                _faulty(f"{key}.{name}.contact", address_fault(contact.email), problems)
-            if each.time_zone is not None:
-                _faulty(f"{key}.{name}.time_zone", zone_fault(each.time_zone), problems)
+    problems += [fault for name, each in config.person.items() for fault in _reader_problems(f"person.{name}", each)]
+    problems += [fault for name, each in config.team.items() for fault in _reader_problems(f"team.{name}", each)]
     _faulty("site.time_zone", zone_fault(config.site.time_zone), problems)
-    _faulty("smtp.from", address_fault(parseaddr(config.smtp.sender)[1] or config.smtp.sender), problems)
-    if config.grafana.locale not in LOCALES:
-        problems.append(f"grafana.locale: {config.grafana.locale!r} is not spoken here; use {' or '.join(LOCALES)}")
+    sender = parseaddr(config.smtp.sender)[1] if "<" in config.smtp.sender else config.smtp.sender
+    _faulty("smtp.from", address_fault(sender), problems)
     problems += [
         f"prometheus.jobs.{name}: {target!r} is not host:port"
         for name, targets in config.prometheus.jobs.items()
         for target in targets
         if not _ADDRESS.fullmatch(target)
     ]
-    problems += [
-        f"grafana.quiet_hours: {each!r} is not a span of the day; write 22:00-07:00"
-        for each in config.grafana.quiet_hours
-        if not _HOURS.fullmatch(each)
-    ]
-    _faulty("grafana.time_zone", zone_fault(config.grafana.time_zone), problems)
+    problems += _grafana_problems(config.grafana)
     if config.timescale.speed <= 0:
         problems.append("timescale.speed: must be above 0")
     if config.smtp.tls not in ("none", "starttls", "implicit"):
         problems.append("smtp.tls: must be none, starttls or implicit")
+    return problems
+
+
+def _grafana_problems(grafana: Grafana) -> list[str]:
+    problems: list[str] = []
+    if grafana.locale not in LOCALES:
+        problems.append(f"grafana.locale: {grafana.locale!r} is not spoken here; use {' or '.join(LOCALES)}")
+    problems += [
+        f"grafana.quiet_hours: {each!r} is not a span of the day; write 22:00-07:00"
+        for each in grafana.quiet_hours
+        if not _HOURS.fullmatch(each)
+    ]
+    _faulty("grafana.time_zone", zone_fault(grafana.time_zone), problems)
+    return problems
+
+
+def _reader_problems(at: str, reader: PersonSection | TeamSection) -> list[str]:
+    problems: list[str] = []
+    if reader.locale not in LOCALES:
+        problems.append(f"{at}.locale: {reader.locale!r} is not spoken here; use {' or '.join(LOCALES)}")
+    for contact in reader.contact:
+        _faulty(f"{at}.contact", address_fault(contact.email), problems)
+    if reader.time_zone is not None:
+        _faulty(f"{at}.time_zone", zone_fault(reader.time_zone), problems)
     return problems
 
 

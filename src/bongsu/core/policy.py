@@ -9,6 +9,10 @@ NEVER = timedelta(days=36_500)
 """``after`` of a tier that is told only when those before it cannot be reached."""
 
 
+ON_CALL_ALONE = ("pool", "logs", "application")
+"""Default policies: what Bongsu's generated rules tell of the pool, the logs and the application goes no further."""
+
+
 @dataclass(frozen=True, slots=True)
 class Tier:
     """Whom to tell once a breach has lasted ``after``; targets are ``on-call:x``, ``team:x`` or ``person:x``."""
@@ -61,3 +65,12 @@ class Policy:
         """What guards a service that sends no samples: the same people, at once, and the tiers only if need be."""
         tiers = tuple(replace(tier, after=NEVER) for tier in self.tiers)
         return replace(self, name=name, tiers=tiers, ceiling=None, runway=None, settle=timedelta(0))
+
+    def of_on_call(self, name: str) -> Policy:
+        """What somebody else has judged and only the on-call developer is to hear: the first tier, at once."""
+        first = Tier(timedelta(0), self.tiers[0].notify)
+        return replace(self.of_alerts(name), tiers=(first,))
+
+    def of_alerts(self, name: str) -> Policy:
+        """The same tiers for a condition that somebody else has judged: what the watch alone can see is left out."""
+        return replace(self, name=name, ceiling=None, runway=None, throttled=(), blind=(), rejoin=timedelta(0))

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 
 from bongsu.core.alert import POLICY_LABEL, SERVICE_LABEL
 from bongsu.core.matcher import Matcher, all_match
+from bongsu.core.policy import ON_CALL_ALONE
 
 ALERTS = "alerts"
 """The name of the policy under which a service's alerts from outside have their incident."""
@@ -38,10 +39,10 @@ class Route:
 class Routing:
     """Labels decide first (``bongsu_service``, ``service``), then the routes in their order, then the default.
 
-    ``watched``: by service, the name of the policy that the watch itself guards; an alert about it joins its incident.
+    ``watched``: by service, the policies that the watch itself guards; an alert about one of them joins its incident.
     """
 
-    watched: Mapping[str, str]
+    watched: Mapping[str, Collection[str]]
     routes: tuple[Route, ...] = ()
     default: str | None = None
 
@@ -49,8 +50,8 @@ class Routing:
         """The destination; None when nobody is responsible for such an alert."""
         named = labels.get(SERVICE_LABEL, "")
         if named in self.watched:
-            joins = labels.get(POLICY_LABEL) == self.watched[named]
-            return Destination(named, self.watched[named] if joins else ALERTS)
+            about = labels.get(POLICY_LABEL, "")
+            return Destination(named, about if about in (*self.watched[named], *ON_CALL_ALONE) else ALERTS)
         for route in self.routes:
             if all_match(route.matchers, labels):
                 return Destination(route.service, route.policy, _group(route.group_by, labels))

@@ -147,7 +147,8 @@ def machine(text: str, catalogue: Mapping[str, MachineType], among: Collection[M
     exact = [each for each in catalogue.values() if text.strip().lower() in _names(each)]
     if len(exact) == 1:
         return exact[0]
-    for choice in (among, catalogue.values()):
+    # who does not take the only proposal is looking for something else
+    for choice in (among if len(among) > 1 else (), catalogue.values()):
         fits = [each for each in choice if all(word in each.key.lower() for word in words)]
         if len(fits) == 1:
             return fits[0]

@@ -13,8 +13,8 @@ from functools import partial
 
 from bongsu.core import escalation
 from bongsu.core.alert import Alert
-from bongsu.core.incident import Entry, Seen
-from bongsu.core.policy import Policy
+from bongsu.core.incident import Entry, Facts, Seen
+from bongsu.core.policy import ON_CALL_ALONE, Policy
 from bongsu.core.routing import ALERTS, Destination
 from bongsu.core.silence import Silence, muting
 from bongsu.engine.apply import apply, start
@@ -116,13 +116,13 @@ def _decide(tx: Transaction, context: Context, to: Destination) -> None:
     if service is None:
         return
     now = context.clock.now()
-    if to.policy == service.policy.name:
+    if to.policy in (service.policy.name, service.blind.name):
         _join(tx, to, now)
         return
     quiet = silences.since(tx, now)
     heard = _heard(tx, to, quiet, now)
-    seen = _seen([kept.alert for kept in heard], now)
     current = incidents.latest(tx, to.service, to.policy, to.group)
+    seen = _seen([kept.alert for kept in heard], current.seen.facts if current else {}, now)
     if current is not None and current.open:
         current = apply(tx, context, current.id, escalation.Observed(seen), now)
     elif heard:
@@ -158,13 +158,15 @@ def _join(tx: Transaction, to: Destination, now: datetime) -> None:
 
 
 def _policy(context: Context, to: Destination) -> Policy:
-    """The tiers of the route's policy or the service's own, for a condition that somebody else has judged."""
-    base = context.policies.get(to.policy, context.services[to.service].policy)
-    name = to.policy if to.policy in context.policies else ALERTS
-    return replace(base, name=name, ceiling=None, runway=None, throttled=(), blind=(), rejoin=timedelta(0))
+    """The tiers of the route's policy or the service's own; what is the on-call developer's alone goes no further."""
+    own = context.services[to.service].policy
+    if to.policy in context.policies:
+        return context.policies[to.policy].of_alerts(to.policy)
+    return own.of_on_call(to.policy) if to.policy in ON_CALL_ALONE else own.of_alerts(ALERTS)
 
 
-def _seen(firing: Sequence[Alert], now: datetime) -> Seen:
+def _seen(firing: Sequence[Alert], before: Facts, now: datetime) -> Seen:
+    """What the alerts say; once none fires, ``before`` still tells what it was about."""
     since = min((alert.starts_at for alert in firing), default=None)
     first = firing[0] if firing else None
     return Seen(
@@ -176,6 +178,8 @@ def _seen(firing: Sequence[Alert], now: datetime) -> Seen:
         machines=tuple(sorted({alert.labels.get("instance", "") for alert in firing} - {""})),
         facts={
             "alertname": ", ".join(sorted({alert.name for alert in firing})),
-            "summary": first.annotations.get("summary", "") if first else "",
-        },
+            "summary": first.annotations.get("summary", ""),
+        }
+        if first
+        else before,
     )

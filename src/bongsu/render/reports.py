@@ -16,7 +16,6 @@ from bongsu.core.incident import Kind
 from bongsu.core.report import Act, Delivery, Report, Source
 from bongsu.core.service import BLIND, SOURCE
 from bongsu.render.charts import charts_of, spark_of
-from bongsu.render.situation import ALERTS
 from bongsu.render.terms import action_word, delivery_word, kind_word, status_word
 from bongsu.render.timeline import timeline_words
 from bongsu.render.words import N_, STYLES, Words, clean, environment, spoken
@@ -56,6 +55,11 @@ class Told:
     w: Words
 
     @property
+    def from_alerts(self) -> bool:
+        """Whether alerts from outside speak for the incident, not the watch."""
+        return bool(self.report.cause) and self.report.cause not in _CAUSE
+
+    @property
     def summary(self) -> str:
         """The whole in a few sentences."""
         r, w = self.report, self.w
@@ -65,7 +69,7 @@ class Told:
             said = w.gettext("Prometheus did not answer from %(since)s.", **named)
         elif r.policy == BLIND:
             said = w.gettext("%(service)s sent no data from %(since)s.", **named)
-        elif r.policy == ALERTS:
+        elif self.from_alerts:
             cause = clean(r.cause) or w.gettext("An alert")
             said = w.gettext("%(alert)s of %(service)s fired from %(since)s.", alert=cause, **named)
         elif r.ended_at is None:
@@ -140,7 +144,7 @@ class Told:
     def _burst(self) -> list[tuple[str, str]]:
         r, w = self.report, self.w
         found: list[tuple[str, str]] = []
-        if r.policy not in (BLIND, ALERTS):
+        if r.policy != BLIND and not self.from_alerts:
             found.append((w.gettext("Over baseline"), w.duration(r.elapsed_s)))
         if r.machine_type:
             found += [(w.gettext("Machine type"), r.machine_type), (w.gettext("Baseline"), w.percent(r.baseline))]

@@ -17,8 +17,6 @@ from bongsu.core.service import BLIND, SOURCE
 from bongsu.render.terms import void_words, why_words
 from bongsu.render.words import Words, number_of, text_of, time_of
 
-ALERTS = "alerts"
-"""The policy's name of incidents that alerts from outside speak for."""
 _LONGEST_NAME = 60
 _FEW = 3
 
@@ -49,7 +47,7 @@ class Situation:
         """Which sentences fit."""
         if self.service == SOURCE and self.policy == BLIND:
             return Form.SOURCE
-        if self.policy == ALERTS:
+        if "alertname" in self.facts:
             return Form.ALERT
         if self.kind is Kind.BLIND or self.policy == BLIND:
             return Form.BLIND

@@ -213,7 +213,7 @@ def list_receivers(state: State) -> list[dict[str, str]]:
     """Where alerts may go."""
     context: Context = state.context
     to = {Destination(name) for name in context.services}
-    to |= {Destination(name, policy) for name, policy in context.routing.watched.items()}
+    to |= {Destination(name, policy) for name, policies in context.routing.watched.items() for policy in policies}
     to |= {Destination(route.service, route.policy) for route in context.routing.routes}
     return [{"name": name} for name in sorted({receiver(each) for each in to})]
 

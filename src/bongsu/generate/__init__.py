@@ -1,0 +1,1 @@
+"""Files for other programs, from the same policy: Prometheus, Grafana, Alertmanager."""

@@ -1,0 +1,1 @@
+"""Grafana's dashboards, written down once and built in every language: ``python -m tools.dashboards``."""

@@ -1,0 +1,1 @@
+"""Replays our Dockerfiles and compose.yaml without Docker: Debian in folders, namespaces of our own."""
