@@ -182,7 +182,7 @@ def _resolved(s: Situation, w: Words) -> str:
         case Form.BLIND:
             return w.gettext("%(service)s sends data again.", service=s.service)
         case Form.ALERT:
-            return w.gettext("No alert of %(service)s is firing any more.", service=s.service)
+            return w.gettext("%(alert)s of %(service)s is over.", alert=_alert(s, w), service=s.service)
         case _:
             return w.gettext(
                 "Every machine of %(service)s is under its baseline again. It was over it for %(time)s.",
