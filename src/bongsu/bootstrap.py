@@ -41,7 +41,7 @@ def policy_of(name: str, section: PolicySection) -> Policy:
     first = tuple(section.tier[0].notify)
     return Policy(
         name=name,
-        tiers=tuple(Tier(tier.after, tuple(tier.notify)) for tier in section.tier),
+        tiers=tuple(Tier(tier.after, tuple(tier.notify), tier.repeat) for tier in section.tier),
         signal=section.signal,
         over=None if isinstance(section.over, str) else section.over,
         settle=section.settle,

@@ -45,19 +45,24 @@ class Client:
         """A page as text."""
         return self._send("GET", path, None, None).data.decode()
 
-    def command(self, incident_id: str, verb: str, by: str) -> dict[str, Any]:
-        """acknowledge, resolve or scale-out."""
-        found: dict[str, Any] = self._ask("POST", f"/api/incidents/{incident_id}/{verb}", body={"by": by})
+    def command(self, incident_id: str, verb: str, by: str, **more: float) -> dict[str, Any]:
+        """acknowledge, snooze (minutes), escalate (tier), resolve or scale-out."""
+        found: dict[str, Any] = self._ask("POST", f"/api/incidents/{incident_id}/{verb}", body={"by": by, **more})
         return found
 
     def _ask(
-        self, method: str, path: str, *, fields: dict[str, str] | None = None, body: dict[str, str] | None = None
+        self,
+        method: str,
+        path: str,
+        *,
+        fields: dict[str, str] | None = None,
+        body: dict[str, str | float] | None = None,
     ) -> Any:
         answer = self._send(method, path, fields, body)
         return msgspec.json.decode(answer.data)
 
     def _send(
-        self, method: str, path: str, fields: dict[str, str] | None, body: dict[str, str] | None
+        self, method: str, path: str, fields: dict[str, str] | None, body: dict[str, str | float] | None
     ) -> urllib3.BaseHTTPResponse:
         headers = {"Authorization": f"Bearer {self._token}"} if self._token else {}
         try:

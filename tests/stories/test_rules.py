@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from bongsu.core.errors import StillBreached
+from bongsu.core.errors import InvalidInput, StillBreached
 from bongsu.core.incident import Kind, Status
 from bongsu.core.schedule import Person
 from bongsu.engine import command
@@ -345,3 +345,46 @@ def test_an_open_incident_keeps_the_policy_it_began_with(world: World) -> None:
     world.restart()
     world.advance(minutes=15)
     assert {m["X-Bongsu-Tier"] for m in world.post.letters} == {"1", "2"}
+
+
+def test_a_snooze_holds_the_department_and_at_its_end_it_hears_who_snoozed(world: World) -> None:
+    world.cpu(0.42)
+    world.advance(minutes=6)
+    world.expect_mail(to="jimin", kind="tier", tier=1)
+    command.snooze(world.context, world.incident().id, "Kim Jimin", timedelta(minutes=60))
+    world.advance(minutes=59)
+    world.expect_silence()
+    world.advance(minutes=2)
+    letter = world.expect_mail(to="commerce", kind="tier", tier=2)
+    assert "Kim Jimin" in letter.get_body(("plain",)).get_content()  # type: ignore[union-attr]
+    world.expect_mail(to="hq", kind="tier", tier=3)
+    with pytest.raises(InvalidInput, match="hand the incident over"):
+        command.snooze(world.context, world.incident().id, "Kim Jimin", timedelta(hours=5))
+
+
+def test_a_tier_called_by_hand_hears_at_once_and_not_again_at_its_time(world: World) -> None:
+    world.cpu(0.42)
+    world.advance(minutes=6)
+    world.expect_mail(to="jimin", kind="tier", tier=1)
+    command.escalate(world.context, world.incident().id, "Kim Jimin", 3)
+    world.deliver()
+    letter = world.expect_mail(to="hq", kind="tier", tier=3)
+    assert "Kim Jimin" in letter.get_body(("plain",)).get_content()  # type: ignore[union-attr]
+    world.advance(minutes=36)
+    world.expect_mail(to="commerce", kind="tier", tier=2)
+    world.expect_silence()
+    with pytest.raises(InvalidInput, match="there is no tier 4"):
+        command.escalate(world.context, world.incident().id, "Kim Jimin", 4)
+
+
+def test_a_tier_that_repeats_goes_on_until_somebody_acknowledges(tmp_path: Path) -> None:
+    first = replace(BURST.tiers[0], repeat=timedelta(minutes=3))
+    world = World(f"sqlite:///{tmp_path}/repeat.db", tmp_path, policy=replace(BURST, tiers=(first, *BURST.tiers[1:])))
+    world.cpu(0.42)
+    world.advance(minutes=12)
+    letters = [world.expect_mail(to="jimin", kind="tier", tier=1) for _ in range(3)]
+    assert len({letter["Message-ID"] for letter in letters}) == 3
+    world.acknowledge()
+    world.advance(minutes=8)
+    world.expect_silence()
+    world.close()

@@ -77,6 +77,24 @@ def ack(incident_id: str, by: str, server: Server = LOCAL, token_file: Token = T
 
 
 @app.command()
+def snooze(incident_id: str, by: str, minutes: float = 60.0, server: Server = LOCAL, token_file: Token = TOKEN) -> None:
+    """Take an incident and let the next tiers wait (up to four hours). It never holds the ceiling or throttling.
+
+    Example: bongsu incidents snooze 20260105-2012-k3f9 "Kim Jimin" --minutes 90
+    """
+    _command(server, token_file, incident_id, "snooze", by, minutes=minutes)
+
+
+@app.command()
+def escalate(incident_id: str, by: str, tier: int, server: Server = LOCAL, token_file: Token = TOKEN) -> None:
+    """Tell a tier now, whatever its time.
+
+    Example: bongsu incidents escalate 20260105-2012-k3f9 "Kim Jimin" 2
+    """
+    _command(server, token_file, incident_id, "escalate", by, tier=tier)
+
+
+@app.command()
 def resolve(incident_id: str, by: str, server: Server = LOCAL, token_file: Token = TOKEN) -> None:
     """Declare an incident over; refused while its breach holds."""
     _command(server, token_file, incident_id, "resolve", by)
@@ -88,12 +106,12 @@ def scale_out(incident_id: str, by: str, server: Server = LOCAL, token_file: Tok
     _command(server, token_file, incident_id, "scale-out", by)
 
 
-def _command(server: str, token_file: Path, incident_id: str, verb: str, by: str) -> None:
+def _command(server: str, token_file: Path, incident_id: str, verb: str, by: str, **more: float) -> None:
     try:
         token = token_file.read_text(encoding="utf-8").strip()
     except OSError as error:
         raise typer.BadParameter(f"{token_file}: {error.strerror}; name the file with --token-file") from None
-    _print_json(Client(server, token).command(incident_id, verb, by))
+    _print_json(Client(server, token).command(incident_id, verb, by, **more))
 
 
 def _print_json(value: Any) -> None:

@@ -122,6 +122,8 @@ def _policy_problems(at: str, policy: PolicySection, config: Config) -> list[str
     afters = [tier.after for tier in policy.tier]
     if afters != sorted(afters):
         problems.append(f"{at}.tier: the tiers' `after` must rise")
+    if any(tier.repeat is not None and tier.repeat < timedelta(minutes=1) for tier in policy.tier):
+        problems.append(f"{at}.tier: `repeat` must be at least PT1M")
     if isinstance(policy.over, str) and policy.over != "baseline":
         problems.append(f'{at}.over: must be "baseline" or a number, not {policy.over!r}')
     targets = [("tier", target) for tier in policy.tier for target in tier.notify]

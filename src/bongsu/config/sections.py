@@ -44,10 +44,11 @@ class Service(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
 
 
 class TierSection(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Whom to tell after how long."""
+    """Whom to tell after how long; ``repeat``: again and again after so long, until somebody acknowledges."""
 
     after: timedelta
     notify: list[str]
+    repeat: timedelta | None = None
 
 
 class CeilingSection(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

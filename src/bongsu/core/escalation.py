@@ -7,11 +7,13 @@ not an effect but ``incident.due_at``. Samples decide while the watch is alive; 
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 from bongsu.core.errors import IllegalTransition, StillBreached
 from bongsu.core.incident import Ack, Facts, Incident, Kind, Seen, Status, Told
 from bongsu.core.policy import Policy
+
+NEVER_AGAIN = datetime.max.replace(tzinfo=UTC)
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +35,22 @@ class Acknowledged:
     """Somebody took the incident."""
 
     by: str
+
+
+@dataclass(frozen=True, slots=True)
+class Snoozed:
+    """Somebody takes it and wants the next tiers to wait until then. Once it is over, each overdue tier is told."""
+
+    by: str
+    until: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Escalated:
+    """Somebody wants a tier to know now, whatever its time."""
+
+    by: str
+    level: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +77,7 @@ class Reviewed:
     by: str
 
 
-Event = Observed | Due | Acknowledged | Unreachable | Resolved | Reviewed
+Event = Observed | Due | Acknowledged | Snoozed | Escalated | Unreachable | Resolved | Reviewed
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,6 +159,10 @@ def step(incident: Incident, event: Event, now: datetime) -> Outcome:
             return _due(incident, at, now)
         case ((Status.TRIGGERED | Status.ACKNOWLEDGED), Acknowledged(by)):
             return _acknowledge(incident, by, now)
+        case ((Status.TRIGGERED | Status.ACKNOWLEDGED), Snoozed(by, until)):
+            return _snooze(incident, by, until, now)
+        case ((Status.TRIGGERED | Status.ACKNOWLEDGED | Status.MITIGATED), Escalated(by, level)):
+            return _escalate(incident, by, level, now)
         case Status.MITIGATED, Acknowledged(by):
             ack = incident.ack or Ack(by, now, incident.seen.machines)
             return replace(incident, ack=ack), (Note("acknowledged", {"by": by, "holds": False}),)
@@ -194,9 +216,8 @@ def _due(incident: Incident, at: datetime, now: datetime) -> Outcome:
     if incident.due_at != at or at > now:
         return incident, ()  # stale: acknowledged, resolved or armed anew meanwhile
     seen = incident.seen
-    if seen.watched_at is not None and now - seen.watched_at <= seen.patience:
-        return _then(incident, (), now)  # the watch is alive, so samples decide
-    if not seen.holding or seen.since is None:
+    alive = seen.watched_at is not None and now - seen.watched_at <= seen.patience
+    if alive or not seen.holding or seen.since is None:  # while the watch is alive, samples decide
         return _then(incident, (), now)
     gone = timedelta(0) if seen.dipping else now - seen.at
     return _then(replace(incident, seen=replace(seen, at=now, elapsed=seen.elapsed + gone)), (), now)
@@ -211,6 +232,20 @@ def _acknowledge(incident: Incident, by: str, now: datetime) -> Outcome:
     return _then(incident, (note,), now)
 
 
+def _snooze(incident: Incident, by: str, until: datetime, now: datetime) -> Outcome:
+    """Whoever snoozes knows of everything that holds now, so that a void hold counts again."""
+    ack = Ack(by, incident.ack.at if incident.ack else now, incident.seen.machines)
+    incident = replace(incident, status=Status.ACKNOWLEDGED, ack=ack, hold_until=until, void=None)
+    return _then(incident, (Note("snoozed", {"by": by, "until": _iso(until)}),), now)
+
+
+def _escalate(incident: Incident, by: str, level: int, now: datetime) -> Outcome:
+    tier = incident.policy.tiers[level - 1]
+    incident, tell = _tell(incident, Kind.TIER, level, tier.notify, now, {"escalated_by": by})
+    note = Note("escalated", {"by": by, "level": level})
+    return replace(incident, due_at=_next_due(incident, now)), (note, tell)
+
+
 def _resolve_by_hand(incident: Incident, by: str, now: datetime) -> Outcome:
     if incident.seen.holding:
         raise StillBreached
@@ -220,11 +255,7 @@ def _resolve_by_hand(incident: Incident, by: str, now: datetime) -> Outcome:
 
 def _resolve(incident: Incident, now: datetime) -> Outcome:
     incident = replace(
-        incident,
-        status=Status.RESOLVED,
-        mitigated_at=incident.mitigated_at or now,
-        resolved_at=now,
-        due_at=None,
+        incident, status=Status.RESOLVED, mitigated_at=incident.mitigated_at or now, resolved_at=now, due_at=None
     )
     told = bool(incident.told)
     incident, tell = _tell(incident, Kind.RESOLVED, 0, (), now)
@@ -234,9 +265,7 @@ def _resolve(incident: Incident, now: datetime) -> Outcome:
 
 def _reopen(incident: Incident, seen: Seen, now: datetime) -> Outcome:
     """A breach within ``rejoin`` of the last joins its incident; it is told anew once it has held for ``settle``."""
-    if not seen.holding or seen.since is None:
-        return incident, ()
-    if not _lasts(incident, seen):
+    if not seen.holding or seen.since is None or not _lasts(incident, seen):
         return incident, ()
     incident = replace(
         incident, status=Status.TRIGGERED, seen=seen, occurrence=incident.occurrence + 1, reopened_at=now,
@@ -256,10 +285,20 @@ def _then(incident: Incident, effects: tuple[Effect, ...], now: datetime) -> Out
         incident = replace(incident, high_at=now)
     if incident.seen.holding and not incident.holds(now):
         for level, tier in enumerate(incident.policy.tiers, start=1):
-            if incident.seen.elapsed >= tier.after and not incident.has_told(Kind.TIER, level):
+            again = _again_at(incident, level)
+            if incident.seen.elapsed >= tier.after if again is None else again <= now:
                 incident, tell = _tell(incident, Kind.TIER, level, tier.notify, now)
                 more.append(tell)
     return replace(incident, due_at=_next_due(incident, now)), (*effects, *more)
+
+
+def _again_at(incident: Incident, level: int) -> datetime | None:
+    """When a tier that was told is told again: after ``repeat`` while nobody takes it; None if it was not told yet."""
+    if not incident.has_told(Kind.TIER, level):
+        return None
+    last = max(each.at for each in incident.told if (each.kind, each.level) == (Kind.TIER, level))
+    repeat = incident.policy.tiers[level - 1].repeat
+    return last + repeat if repeat is not None and incident.ack is None else NEVER_AGAIN
 
 
 def _lasts(incident: Incident, seen: Seen) -> bool:
@@ -282,14 +321,13 @@ def _next_due(incident: Incident, now: datetime) -> datetime | None:
     seen = incident.seen
     if not incident.open or not seen.holding:
         return None
-    waits = [
-        tier.after - seen.elapsed
-        for level, tier in enumerate(incident.policy.tiers, start=1)
-        if not incident.has_told(Kind.TIER, level)
-    ]
-    if not waits:
+    waits: list[datetime] = []
+    for level, tier in enumerate(incident.policy.tiers, start=1):
+        again = _again_at(incident, level)
+        waits.append(seen.at + max(tier.after - seen.elapsed, timedelta(0)) + seen.patience if again is None else again)
+    at = min(waits)
+    if at == NEVER_AGAIN:
         return None
-    at = seen.at + max(min(waits), timedelta(0)) + seen.patience
     if incident.hold_until is not None and incident.holds(now):
         at = max(at, incident.hold_until)
     return max(at, now + seen.patience) if seen.patience else at

@@ -15,10 +15,14 @@ ON_CALL_ALONE = ("pool", "logs", "application")
 
 @dataclass(frozen=True, slots=True)
 class Tier:
-    """Whom to tell once a breach has lasted ``after``; targets are ``on-call:x``, ``team:x`` or ``person:x``."""
+    """Whom to tell once a breach has lasted ``after``; targets are ``on-call:x``, ``team:x`` or ``person:x``.
+
+    ``repeat``: told again after so long, as often as that, while nobody acknowledges; None is once.
+    """
 
     after: timedelta
     notify: tuple[str, ...]
+    repeat: timedelta | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +67,7 @@ class Policy:
 
     def when_blind(self, name: str) -> Policy:
         """What guards a service that sends no samples: the same people, at once, and the tiers only if need be."""
-        tiers = tuple(replace(tier, after=NEVER) for tier in self.tiers)
+        tiers = tuple(replace(tier, after=NEVER, repeat=None) for tier in self.tiers)
         return replace(self, name=name, tiers=tiers, ceiling=None, runway=None, settle=timedelta(0))
 
     def of_on_call(self, name: str) -> Policy:

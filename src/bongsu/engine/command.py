@@ -1,6 +1,8 @@
-"""What people ask for: acknowledge, resolve, scale out."""
+"""What people ask for: acknowledge, snooze, escalate, resolve, scale out."""
 
 from __future__ import annotations
+
+from datetime import timedelta
 
 from bongsu.core import escalation
 from bongsu.core.errors import InvalidInput
@@ -12,10 +14,27 @@ from bongsu.engine.context import Context
 from bongsu.store import actions, breaches, incidents, timeline
 from bongsu.store.database import Transaction
 
+SNOOZE_AT_MOST = timedelta(hours=4)
+
 
 def acknowledge(context: Context, incident_id: str, by: str) -> Incident:
     """Take an incident. Raises NotFound or IllegalTransition."""
     return _put(context, incident_id, escalation.Acknowledged(by))
+
+
+def snooze(context: Context, incident_id: str, by: str, span: timedelta) -> Incident:
+    """Take an incident and let the next tiers wait. Raises NotFound, IllegalTransition, or InvalidInput."""
+    if not timedelta(0) < span <= SNOOZE_AT_MOST:
+        raise InvalidInput([f"a snooze lasts up to {SNOOZE_AT_MOST}, not {span}; hand the incident over instead"])
+    return _put(context, incident_id, escalation.Snoozed(by, context.clock.now() + span))
+
+
+def escalate(context: Context, incident_id: str, by: str, level: int) -> Incident:
+    """Tell a tier now. Raises NotFound, IllegalTransition, or InvalidInput when there is no such tier."""
+    tiers = context.db.read(lambda tx: incidents.load(tx, incident_id)).policy.tiers
+    if not 1 <= level <= len(tiers):
+        raise InvalidInput([f"there is no tier {level}; the policy has {len(tiers)}"])
+    return _put(context, incident_id, escalation.Escalated(by, level))
 
 
 def resolve(context: Context, incident_id: str, by: str) -> Incident:

@@ -270,6 +270,9 @@ def notes(s: Situation, w: Words) -> tuple[str, ...]:
         said.append(
             w.gettext("You are told now because those before you could not be: %(why)s.", why=why_words(unreachable, w))
         )
+    by = text_of(s.facts, "escalated_by")
+    if by:
+        said.append(w.gettext("%(by)s wants you to know now.", by=by))
     return tuple(said)
 
 

@@ -44,6 +44,13 @@ def timeline_words(entry: Entry, locale: str, w: Words | None = None) -> str:
             return w.gettext("No tier is left above. Nobody heard of it (%(kind)s).", kind=_kind(entry, w))
         case "acknowledged":
             return _acknowledged(entry, w)
+        case "snoozed":
+            until = time_of(facts, "until")
+            at = w.time(until, near=entry.at) if until else "?"
+            return w.gettext("%(by)s snoozed it until %(time)s.", by=text_of(facts, "by") or "?", time=at)
+        case "escalated":
+            level = int(number_of(facts, "level") or 0)
+            return w.gettext("%(by)s called tier %(tier)s by hand.", by=text_of(facts, "by") or "?", tier=level)
         case "ack_void":
             why = void_words(text_of(facts, "why"), w)
             who = text_of(facts, "by") or "?"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hmac
+from datetime import timedelta
 from typing import Any
 
 import msgspec
@@ -86,6 +87,31 @@ def acknowledge(state: State, incident_id: FromPath[str], data: JSONBody[By]) ->
     return view(command.acknowledge(state.context, incident_id, data.by), state.context)
 
 
+class Snooze(By):
+    """For how long the next tiers wait."""
+
+    minutes: float = 60.0
+
+
+class Escalate(By, kw_only=True):
+    """Which tier is to know, from 1."""
+
+    tier: int
+
+
+@post("/api/incidents/{incident_id:str}/snooze", guards=[needs_token], status_code=200, sync_to_thread=True)
+def snooze(state: State, incident_id: FromPath[str], data: JSONBody[Snooze]) -> dict[str, Any]:
+    """Take an incident and let the next tiers wait."""
+    minutes = data.minutes if abs(data.minutes) < 1e6 else 0.0
+    return view(command.snooze(state.context, incident_id, data.by, timedelta(minutes=minutes)), state.context)
+
+
+@post("/api/incidents/{incident_id:str}/escalate", guards=[needs_token], status_code=200, sync_to_thread=True)
+def escalate(state: State, incident_id: FromPath[str], data: JSONBody[Escalate]) -> dict[str, Any]:
+    """Tell a tier now."""
+    return view(command.escalate(state.context, incident_id, data.by, data.tier), state.context)
+
+
 @post("/api/incidents/{incident_id:str}/resolve", guards=[needs_token], status_code=200, sync_to_thread=True)
 def resolve(state: State, incident_id: FromPath[str], data: JSONBody[By]) -> dict[str, Any]:
     """Declare an incident over."""
@@ -116,6 +142,6 @@ api_router = Router(
     route_handlers=[
         list_incidents, show_incident,
         show_report,
-        acknowledge, resolve, scale_out, healthz, metrics,
+        acknowledge, snooze, escalate, resolve, scale_out, healthz, metrics,
     ],
 )  # fmt: skip
