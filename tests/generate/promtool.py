@@ -91,6 +91,8 @@ def as_test(rules: Path, story: Story, step: int = STEP) -> dict[str, Any]:
         checks.append({"expr": f"sum({query})", "eval_time": _at(minute), "exp_samples": samples})
     return {
         "rule_files": [str(rules)],
+        # without it promtool takes the groups in any order, and what one records another may read a step later
+        "group_eval_order": [group["name"] for group in yaml.safe_load(rules.read_text())["groups"]],
         "evaluation_interval": f"{step}s",
         "tests": [
             {
