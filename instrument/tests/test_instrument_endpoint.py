@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import shutil
 import subprocess
+import sys
 import threading
 import time
 import urllib.error
@@ -19,7 +20,7 @@ from prometheus_client import CollectorRegistry, Counter
 from prometheus_client.parser import text_string_to_metric_families
 
 from bongsu_instrument import Endpoint, Instrument
-from bongsu_instrument.system import CpuShare, machine_ticks
+from bongsu_instrument.system import CpuShare, machine_ticks, thread_count
 
 
 @pytest.fixture
@@ -133,8 +134,41 @@ def test_every_name_that_dashboards_ask_for_is_there() -> None:
     wanted |= {"http_server_requests_active_seconds", "system_cpu_count", "system_load_average_1m"}
     wanted |= {"process_uptime_seconds", "process_start_time_seconds", "process_files_open_files"}
     wanted |= {"process_files_max_files", "disk_free_bytes", "disk_total_bytes", "application_started_time_seconds"}
+    wanted |= {"process_resident_memory_bytes", "process_open_fds", "process_threads", "process_cpu_seconds"}
+    wanted |= {"python_gc_collections", "python_gc_objects_collected"}
     assert wanted <= names
-    assert not [each for each in names if each.endswith("_created") or each.startswith("python_")]
+    assert not [each for each in names if each.endswith("_created")]
+
+
+def test_every_series_is_told_once() -> None:
+    lines = [each for each in everything().exposition().decode().splitlines() if not each.startswith("#")]
+    series = [each.rpartition(" ")[0] for each in lines]
+    assert sorted(set(series)) == sorted(series)
+
+
+def test_prometheus_clients_own_registry_keeps_what_is_there() -> None:
+    """In a process of its own: the registry is the process's."""
+    program = """
+from prometheus_client import REGISTRY, Counter
+from bongsu_instrument import Instrument
+Counter("mine", "There before").inc()
+print(Instrument(REGISTRY).exposition().decode())
+"""
+    done = subprocess.run([sys.executable, "-c", program], check=True, capture_output=True, text=True)
+    samples = [each for each in done.stdout.splitlines() if each and not each.startswith("#")]
+    assert "mine_total 1.0" in samples
+    names = [each.partition(" ")[0] for each in samples]
+    assert [each for each in ("process_start_time_seconds", "process_open_fds") if names.count(each) != 1] == []
+
+
+def test_threads_are_those_of_the_system() -> None:
+    before, go_on = thread_count(), threading.Event()
+    assert before is not None
+    waiting = threading.Thread(target=go_on.wait)
+    waiting.start()
+    assert thread_count() == before + 1
+    go_on.set()
+    waiting.join()
 
 
 def test_promtool_finds_nothing_wrong() -> None:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import io
 import logging
 from collections.abc import Iterator
 
 import pytest
+import structlog
 
 from bongsu_instrument import TRACE, Instrument
 
@@ -76,6 +78,59 @@ def test_records_that_came_from_elsewhere_are_not_events_here(instrument: Instru
     assert sum(counts(instrument).values()) == 0
 
 
+def test_structlog_on_stdlib_logging_is_counted_by_its_records(instrument: Instrument, logger: logging.Logger) -> None:
+    logger.setLevel(logging.INFO)
+    log = structlog.wrap_logger(
+        logger,
+        # Ours does no harm here: what becomes a record is counted by the record.
+        processors=[
+            instrument.count_logs().structlog,
+            structlog.stdlib.filter_by_level,
+            structlog.dev.ConsoleRenderer(),
+        ],
+        wrapper_class=structlog.stdlib.BoundLogger,
+    )
+    log.debug("not enabled")
+    log.info("counted", user="anybody")
+    log.error("counted")
+    log.critical("counted")
+    assert counts(instrument) == {"error": 2, "warn": 0, "info": 1, "debug": 0, "trace": 0}
+
+
+def test_structlog_that_prints_by_itself_is_counted_by_a_processor(instrument: Instrument) -> None:
+    printed = io.StringIO()
+    log = structlog.wrap_logger(
+        structlog.PrintLogger(printed),
+        processors=[instrument.count_logs().structlog, structlog.processors.JSONRenderer()],
+        wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
+    )
+    log.debug("not enabled")
+    log.info("counted")
+    log.warning("counted")
+    log.log(logging.WARNING, "counted")
+    log.critical("an error")
+    try:
+        raise ValueError
+    except ValueError:
+        log.exception("an error")
+    assert counts(instrument) == {"error": 2, "warn": 2, "info": 1, "debug": 0, "trace": 0}
+    assert len(printed.getvalue().splitlines()) == 5
+
+
+def test_records_of_others_that_structlog_formats_are_counted_once(
+    instrument: Instrument, logger: logging.Logger
+) -> None:
+    handler = logging.StreamHandler(io.StringIO())
+    handler.setFormatter(
+        structlog.stdlib.ProcessorFormatter(
+            foreign_pre_chain=[instrument.count_logs().structlog], processor=structlog.dev.ConsoleRenderer()
+        )
+    )
+    logger.handlers[:] = [handler]
+    logger.error("from a library")
+    assert counts(instrument)["error"] == 1
+
+
 def test_stopping_leaves_the_factory_as_it_was(logger: logging.Logger) -> None:
     before = logging.getLogRecordFactory()
     instrument = Instrument()
@@ -83,4 +138,5 @@ def test_stopping_leaves_the_factory_as_it_was(logger: logging.Logger) -> None:
     counting.stop()
     assert logging.getLogRecordFactory() is before
     logger.error("not counted")
+    counting.structlog(None, "error", {"event": "not counted"})
     assert counts(instrument)["error"] == 0

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from contextlib import contextmanager
+from time import perf_counter
 
 import pytest
 
 from bongsu_instrument import Instrument
-from bongsu_instrument.meters import RecentMaximum, Timer
-from bongsu_instrument.pool import PoolWatch
+from bongsu_instrument.meters import Histogram, RecentMaximum, Timer
 
 
 class PoolTimeout(Exception):
@@ -87,28 +87,37 @@ def test_a_forgotten_pool_is_as_before() -> None:
     assert value(instrument, "") is None
 
 
-def test_asynchronous_pools_are_refused() -> None:
-    class Asynchronous(Pool):
-        async def getconn(self, timeout: float | None = None) -> object:
-            return object()
-
-    with pytest.raises(TypeError, match="asynchronous"):
-        PoolWatch(Asynchronous(), "a")
+def test_a_pool_without_a_bound_has_no_maximum() -> None:
+    instrument, pool = Instrument(), Pool()
+    pool.stats["pool_max"] = 0
+    instrument.watch_pool(pool)
+    assert value(instrument, "_max") is None
+    assert value(instrument, "_creation_seconds_max") is None, "the pool does not tell: missing is not zero"
 
 
 def test_a_maximum_forgets_after_three_minutes() -> None:
-    now = [0.0]
-    maximum = RecentMaximum(lambda: now[0])
-    maximum.record(2.0)
-    maximum.record(1.0)
-    now[0] = 119.0
-    maximum.record(0.5)
-    assert maximum.value() == 2.0
-    now[0] = 180.0
-    assert maximum.value() == 0.5
-    now[0] = 240.0
-    assert maximum.value() == 0.0
-    timer = Timer(lambda: now[0])
-    timer.record(3.0)
-    timer.record(4.0)
-    assert timer.read() == (2, 7.0, 4.0)
+    maximum = RecentMaximum()
+    maximum.record(2.0, 0.0)
+    maximum.record(1.0, 1.0)
+    maximum.record(0.5, 119.0)
+    assert maximum.value(119.0) == 2.0
+    assert maximum.value(180.0) == 0.5
+    assert maximum.value(240.0) == 0.0
+    maximum.record(0.1, 1000.0)
+    assert maximum.value(1000.0) == 0.1
+
+
+def test_timers_know_their_maximum_although_they_seldom_ask() -> None:
+    now = perf_counter()
+    timer, histogram = Timer(), Histogram((0.1, 3.0))
+    for seconds in (3.0, 4.0, 0.1, 2.0):
+        timer.record(seconds, now)
+        histogram.record(seconds, now)
+    assert timer.read() == (4, 9.1, 4.0)
+    assert histogram.read() == ([1, 3, 4], 9.1, 4.0)
+
+
+@pytest.mark.parametrize("buckets", [(), (2, 1), (1, 1), (1, float("inf"))])
+def test_buckets_that_do_not_rise_are_refused(buckets: tuple[float, ...]) -> None:
+    with pytest.raises(ValueError, match="give upper bounds in seconds"):
+        Instrument(buckets=buckets)

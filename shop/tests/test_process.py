@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+import urllib.error
 import urllib.request
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -85,6 +86,22 @@ def test_kept_connections_are_answered_at_once(shop_process: ShopProcess) -> Non
     assert min(times) < 0.03, "Nagle's algorithm would hold each back for 40 ms"
 
 
+def test_unwatched_it_answers_its_customers_alone(database_url: str, key_file: Path, tmp_path: Path) -> None:
+    settings = {"SHOP_DATABASE_URL": database_url, "SHOP_USER_HASH_KEY_FILE": str(key_file), "SHOP_INSTRUMENT": "0"}
+    shop = ShopProcess(settings, tmp_path)
+    try:
+        shop.wait()
+        wait_for("readiness", lambda: _ready(shop))
+        assert get(f"{shop.url}/products/1")[0] == 200
+        with pytest.raises(urllib.error.HTTPError, match="404") as missing:
+            get(f"{shop.url}/actuator/prometheus")
+        missing.value.close()
+        with pytest.raises(urllib.error.URLError, match="refused"):
+            get(shop.metrics_url)
+    finally:
+        shop.end()
+
+
 def test_what_is_missing_is_named() -> None:
     done = run("serve")
     assert done.returncode == 2
@@ -103,6 +120,7 @@ def test_what_is_missing_is_named() -> None:
         ({"SHOP_POOL_TIMEOUT": "0"}, "SHOP_POOL_TIMEOUT is '0': set it to a number"),
         ({"SHOP_LOG_LEVEL": "loud"}, "SHOP_LOG_LEVEL is 'loud': set it to one of trace"),
         ({"SHOP_LOG_FILE": "/nowhere/log"}, "there is no folder '/nowhere'"),
+        ({"SHOP_INSTRUMENT": "maybe"}, "SHOP_INSTRUMENT is 'maybe': set it to 1"),
     ],
 )
 def test_what_is_wrong_is_named(key_file: Path, wrong: Mapping[str, str], told: str) -> None:

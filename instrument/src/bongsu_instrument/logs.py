@@ -2,20 +2,26 @@
 
 Counted is every record that its logger's *effective level* lets through, whatever handlers do with it afterwards.
 A handler could not do that: it would miss loggers that do not propagate, and count twice where two handlers sit.
-The factory that makes the records sees each exactly once.
+The factory that makes the records sees each exactly once. structlog on top of stdlib logging makes such records as
+well; where it prints by itself, a processor counts.
 """
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Iterable, Iterator, MutableMapping
+from threading import Lock
 from typing import Any
 
-from prometheus_client import CollectorRegistry, Counter
+from prometheus_client import CollectorRegistry
+from prometheus_client.core import CounterMetricFamily, Metric
 
 TRACE = 5
 """The level below DEBUG; Python has no name for it of its own."""
 LEVELS = ("error", "warn", "info", "debug", "trace")
+_METHODS = dict.fromkeys(("exception", "error", "err", "critical", "fatal", "failure"), "error")
+_METHODS |= {"warning": "warn", "warn": "warn", "debug": "debug", "trace": "trace"}
+"""structlog names its events' levels by the method that was called. Any other name is an info."""
 
 
 def level_name(number: int) -> str:
@@ -34,27 +40,45 @@ class LogCount:
 
     def __init__(self, registry: CollectorRegistry) -> None:
         logging.addLevelName(TRACE, "TRACE")
-        events = Counter(
-            "logback_events",
-            "Number of log events that were enabled by the effective log level",
-            ["level"],
-            registry=registry,
-        )
-        counts: dict[str, Callable[[], None]] = {level: events.labels(level).inc for level in LEVELS}
-        self._by_number = {n: counts[level_name(n)] for n in (TRACE, 10, 20, 30, 40, 50)}
-        self._counts = counts
+        self._counts = dict.fromkeys(LEVELS, 0)
+        self._lock = Lock()
+        self._names = {number: level_name(number) for number in (TRACE, 10, 20, 30, 40, 50)}
         self._counting = True
         self._before = logging.getLogRecordFactory()
         self._factory = self._make
         logging.setLogRecordFactory(self._factory)
+        registry.register(self)
+
+    def describe(self) -> Iterable[Metric]:
+        """Names are known at scrape time only."""
+        return ()
+
+    def collect(self) -> Iterator[Metric]:
+        """Called by every scrape; all five levels are there from the start."""
+        text = "Number of log events that were enabled by the effective log level"
+        events = CounterMetricFamily("logback_events", text, labels=["level"])
+        for level, count in self._counts.items():
+            events.add_metric([level], count)
+        yield events
 
     def _make(self, name: str, level: int, *args: Any, **kwargs: Any) -> logging.LogRecord:
         # logging.makeLogRecord(), which unpacks records of other processes, calls with level None: not an event here.
         if self._counting and level is not None:
-            count = self._by_number.get(level)
-            (count or self._counts[level_name(level)])()
+            known = self._names.get(level) or level_name(level)
+            with self._lock:
+                self._counts[known] += 1
         record: logging.LogRecord = self._before(name, level, *args, **kwargs)
         return record
+
+    def structlog(self, logger: Any, method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+        """A processor for structlog; let it be the first, before any that drops events.
+
+        Events that become records of stdlib logging are left to those, so that it may stand in any configuration.
+        """
+        if self._counting and not isinstance(logger, logging.Logger) and "_record" not in event:
+            with self._lock:
+                self._counts[_METHODS.get(method, "info")] += 1
+        return event
 
     def stop(self) -> None:
         """Count no more. The factory is put back unless somebody has wrapped ours meanwhile."""

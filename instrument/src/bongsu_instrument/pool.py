@@ -1,119 +1,70 @@
-"""``hikaricp_*``: what HikariCP tells about a connection pool, told about a psycopg pool.
+"""``hikaricp_*``: what HikariCP tells about a connection pool, told about Python's.
 
-The pool's own statistics know how many wait and how many are idle. They round every time to whole milliseconds, keep
-no maximum and mix time-outs with other errors, so a thin wrapper around ``getconn`` and ``putconn`` measures those.
+What a pool counts by itself differs, so times and time-outs are measured around it, the same way for every kind.
 """
 
 from __future__ import annotations
 
-import inspect
-import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
 from threading import Lock
-from typing import Any, Protocol
+from time import perf_counter
 
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric, SummaryMetricFamily
 
 from bongsu_instrument.meters import Timer
 
 
-class Pool(Protocol):
-    """What is asked of a pool; ``psycopg_pool.ConnectionPool`` and ``NullConnectionPool`` have it."""
+@dataclass(frozen=True, slots=True)
+class PoolReading:
+    """A pool now: connections, and how often and how long (seconds) connections were opened. None: not told."""
 
-    def getconn(self, timeout: float | None = None) -> Any:
-        """Take a connection, or raise an error named ``PoolTimeout``."""
+    active: int
+    idle: int
+    pending: int
+    most: int | None
+    least: int
+    opened: int
+    opening_seconds: float
+    longest_opening: float | None
 
-    def putconn(self, conn: Any) -> None:
-        """Give it back."""
 
-    def get_stats(self) -> Mapping[str, int]:
-        """Counts and sizes; a key whose value is zero may be missing."""
-
-
-class PoolWatch:
+class PoolWatch(ABC):
     """One watched pool. Made before the first connection is taken, or those already out are not seen as active."""
 
-    def __init__(self, pool: Pool, name: str, clock: Callable[[], float] = time.monotonic) -> None:
-        if inspect.iscoroutinefunction(pool.getconn):
-            raise TypeError(f"pool {name!r} is asynchronous: only pools whose getconn() blocks can be watched")
+    def __init__(self, name: str) -> None:
         self.name = name
-        self.acquire = Timer(clock)
-        self.usage = Timer(clock)
-        self._pool = pool
-        self._clock = clock
+        self.acquire = Timer()
+        self.usage = Timer()
+        self.timeouts = 0
         self._taken: dict[int, float] = {}
         self._lock = Lock()
-        self._timeouts = 0
-        self._getconn, self._putconn = pool.getconn, pool.putconn
-        # On the instance, so that the pool's own `connection()` goes through them as well.
-        vars(pool).update(getconn=self._timed_getconn, putconn=self._timed_putconn)
 
-    def _timed_getconn(self, timeout: float | None = None) -> Any:
-        began = self._clock()
-        try:
-            connection = self._getconn(timeout=timeout)
-        except Exception as failure:
-            self.acquire.record(self._clock() - began)
-            if _is_timeout(failure):
-                with self._lock:
-                    self._timeouts += 1
-            raise
-        now = self._clock()
-        self.acquire.record(now - began)
-        self._taken[id(connection)] = now
-        return connection
+    @abstractmethod
+    def read(self) -> PoolReading:
+        """Sizes and counts now."""
 
-    def _timed_putconn(self, conn: Any) -> None:
-        began = self._taken.pop(id(conn), None)
-        if began is not None:
-            self.usage.record(self._clock() - began)
-        self._putconn(conn)
-
-    @property
-    def timeouts(self) -> int:
-        """How many have waited in vain."""
-        return self._timeouts
-
-    def read(self) -> dict[str, float]:
-        """Sizes and counts now, by the part of the metric's name that follows ``hikaricp_connections``."""
-        stats = self._pool.get_stats()
-        # The pool's `pool_size` holds connections that are still being opened, so that size - available would show
-        # connections in use where the database is simply away. What is out, we know exactly.
-        active, idle = len(self._taken), stats.get("pool_available", 0)
-        return {
-            "": active + idle,
-            "_active": active,
-            "_idle": idle,
-            "_pending": stats.get("requests_waiting", 0),
-            "_max": stats.get("pool_max", 0),
-            "_min": stats.get("pool_min", 0),
-            "opened": max(0, stats.get("connections_num", 0) - stats.get("connections_errors", 0)),
-            "opening_seconds": stats.get("connections_ms", 0) / 1000,
-        }
-
+    @abstractmethod
     def stop(self) -> None:
-        """Take the wrapper off again."""
-        for name in ("getconn", "putconn"):
-            vars(self._pool).pop(name, None)
+        """Take off what was put around the pool."""
 
+    def _returned(self, connection: object) -> None:
+        began = self._taken.pop(id(connection), None)
+        if began is not None:
+            now = perf_counter()
+            self.usage.record(now - began, now)
 
-def _is_timeout(failure: BaseException) -> bool:
-    """By name, because psycopg_pool is not imported here."""
-    return any(each.__name__ == "PoolTimeout" for each in type(failure).__mro__)
-
-
-_GAUGES = {
-    "": "Total connections",
-    "_active": "Active connections",
-    "_idle": "Idle connections",
-    "_pending": "Pending threads",
-    "_max": "Max connections",
-    "_min": "Min connections",
-}
+    def _refused(self, began: float, *, in_vain: bool) -> None:
+        now = perf_counter()
+        self.acquire.record(now - began, now)
+        if in_vain:
+            with self._lock:
+                self.timeouts += 1
 
 
 class PoolCollector:
-    """All watched pools of one registry. Empty families are left out."""
+    """All watched pools of one registry. What no pool tells is left out, not zero."""
 
     def __init__(self) -> None:
         self.pools: dict[str, PoolWatch] = {}
@@ -128,35 +79,44 @@ class PoolCollector:
         if not pools:
             return
         readings = {each.name: each.read() for each in pools}
-        for suffix, text in _GAUGES.items():
-            gauge = GaugeMetricFamily(f"hikaricp_connections{suffix}", text, labels=["pool"])
-            for name, reading in readings.items():
-                gauge.add_metric([name], reading[suffix])
-            yield gauge
+        yield from _sizes(readings)
         timeouts = CounterMetricFamily(
             "hikaricp_connections_timeout", "Connection timeout total count", labels=["pool"]
         )
-        creation = SummaryMetricFamily(
-            "hikaricp_connections_creation_seconds", "Connection creation time", labels=["pool"]
-        )
         for each in pools:
             timeouts.add_metric([each.name], each.timeouts)
-            reading = readings[each.name]
-            creation.add_metric([each.name], int(reading["opened"]), reading["opening_seconds"])
         yield timeouts
-        yield from _timers("hikaricp_connections_acquire_seconds", "Connection acquire time", pools, "acquire")
-        yield from _timers("hikaricp_connections_usage_seconds", "Connection usage time", pools, "usage")
-        # No `..._creation_seconds_max`: the pool does not say, and a maximum that is made up is worse than none.
-        yield creation
+        yield from _times("acquire", "Connection acquire time", {each.name: each.acquire.read() for each in pools})
+        yield from _times("usage", "Connection usage time", {each.name: each.usage.read() for each in pools})
+        opening = {n: (each.opened, each.opening_seconds, each.longest_opening) for n, each in readings.items()}
+        yield from _times("creation", "Connection creation time", opening)
 
 
-def _timers(name: str, text: str, pools: list[PoolWatch], attribute: str) -> Iterator[Metric]:
-    summary = SummaryMetricFamily(name, text, labels=["pool"])
-    maximum = GaugeMetricFamily(f"{name}_max", f"{text}, recent maximum", labels=["pool"])
-    for each in pools:
-        timer: Timer = getattr(each, attribute)
-        count, total, most = timer.read()
-        summary.add_metric([each.name], count, total)
-        maximum.add_metric([each.name], most)
+def _sizes(readings: dict[str, PoolReading]) -> Iterator[Metric]:
+    gauges: dict[str, tuple[str, Callable[[PoolReading], int | None]]] = {
+        "": ("Total connections", lambda each: each.active + each.idle),
+        "_active": ("Active connections", lambda each: each.active),
+        "_idle": ("Idle connections", lambda each: each.idle),
+        "_pending": ("Pending threads", lambda each: each.pending),
+        "_max": ("Max connections", lambda each: each.most),
+        "_min": ("Min connections", lambda each: each.least),
+    }
+    for suffix, (text, size_of) in gauges.items():
+        gauge = GaugeMetricFamily(f"hikaricp_connections{suffix}", text, labels=["pool"])
+        for name, reading in readings.items():
+            size = size_of(reading)
+            if size is not None:
+                gauge.add_metric([name], size)
+        yield gauge
+
+
+def _times(what: str, text: str, times: dict[str, tuple[int, float, float | None]]) -> Iterator[Metric]:
+    summary = SummaryMetricFamily(f"hikaricp_connections_{what}_seconds", text, labels=["pool"])
+    maximum = GaugeMetricFamily(f"hikaricp_connections_{what}_seconds_max", f"{text}, recent maximum", labels=["pool"])
+    for name, (count, total, longest) in times.items():
+        summary.add_metric([name], count, total)
+        if longest is not None:
+            maximum.add_metric([name], longest)
     yield summary
-    yield maximum
+    if maximum.samples:
+        yield maximum

@@ -1,4 +1,8 @@
-"""The machine and the process: CPU, load, files, disk, times. What the system does not tell is left out, not zero."""
+"""The machine and the process: CPU, load, memory, files, disk, times. What the system does not tell is left out.
+
+Micrometer's names where it has one. Memory, threads and garbage collection have none outside a JVM: those go by the
+names of prometheus_client and its kin.
+"""
 
 from __future__ import annotations
 
@@ -10,6 +14,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from threading import Lock
 
+from prometheus_client import ProcessCollector
 from prometheus_client.core import GaugeMetricFamily, Metric
 
 SHORTEST_WINDOW = 0.5
@@ -37,10 +42,23 @@ def machine_ticks(stat: Path = Path("/proc/stat")) -> tuple[float, float] | None
     return every - values[3] - values[4], every
 
 
+def _own_stat() -> list[str]:
+    """What Linux tells about this process, from its state on. Raises OSError elsewhere."""
+    return Path("/proc/self/stat").read_text().rpartition(")")[2].split()
+
+
+def thread_count() -> int | None:
+    """Threads of this process, also those that libraries made behind Python's back; None outside Linux."""
+    try:
+        return int(_own_stat()[17])
+    except (OSError, ValueError, IndexError):
+        return None
+
+
 def process_start() -> float:
     """When this process began, in Unix seconds; outside Linux, when this module was imported."""
     try:
-        ticks = float(Path("/proc/self/stat").read_text().rpartition(")")[2].split()[19])
+        ticks = float(_own_stat()[19])
         boot = next(line for line in Path("/proc/stat").read_text().splitlines() if line.startswith("btime"))
         return float(boot.split()[1]) + ticks / os.sysconf("SC_CLK_TCK")
     except (OSError, ValueError, StopIteration, IndexError):
@@ -88,6 +106,7 @@ class SystemCollector:
     def __init__(self, paths: Sequence[str | os.PathLike[str]]) -> None:
         self._paths = [str(Path(each).absolute()) for each in paths]
         self._cpu = CpuShare()
+        self._process = ProcessCollector(registry=None)
         self._began = process_start()
         self._class: str | None = None
         self._started = 0.0
@@ -117,6 +136,11 @@ class SystemCollector:
             yield _gauge("system_load_average_1m", text, os.getloadavg()[0])
         yield _gauge("process_uptime_seconds", "The uptime of this process", max(0.0, time.time() - self._began))
         yield _gauge("process_start_time_seconds", "Start time of the process since unix epoch", self._began)
+        # Beside memory and CPU seconds it tells the start once more, on Linux alone.
+        yield from (each for each in self._process.collect() if each.name != "process_start_time_seconds")
+        threads = thread_count()
+        if threads is not None:
+            yield _gauge("process_threads", "Number of OS threads in the process", threads)
         if self._class is not None:
             text = "Time taken to start the application"
             started = GaugeMetricFamily("application_started_time_seconds", text, labels=["main_application_class"])

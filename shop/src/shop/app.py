@@ -31,7 +31,8 @@ def create_app(shop: Shop) -> FastAPI:
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         shop.open()
-        shop.instrument.started("shop")
+        if shop.instrument is not None:
+            shop.instrument.started("shop")
         yield
         shop.close()
 
@@ -47,8 +48,9 @@ def create_app(shop: Shop) -> FastAPI:
         app.include_router(routes(shop))
     _answer_errors(app)
     app.add_middleware(AccessLog, hasher=user_hasher(shop.settings.user_hash_key))
-    # Last added is outermost: also what the access log costs is counted.
-    app.add_middleware(shop.instrument.asgi, actuator=True)
+    if shop.instrument is not None:
+        # Last added is outermost: also what the access log costs is counted.
+        app.add_middleware(shop.instrument.asgi, actuator=True)
     return app
 
 

@@ -20,6 +20,7 @@ _ENVIRONMENT = """environment:
   SHOP_LOG_LEVEL           trace, debug, info, warn or error (default: info)
   SHOP_POOL_SIZE           connections to the database (default: 10)
   SHOP_POOL_TIMEOUT        seconds a request waits for one of them (default: 3)
+  SHOP_INSTRUMENT          0 measures nothing, to see what measuring costs (default: 1)
   SHOP_MACHINE             this machine's name in the logs (default: the host's name)
 """
 

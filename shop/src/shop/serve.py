@@ -27,11 +27,9 @@ def serve(settings: Settings, host: str, port: int, metrics_port: int) -> int:
         set_up_logging(settings)
     except OSError as error:
         raise BadSettings([f"SHOP_LOG_FILE is {str(settings.log_file)!r}: {error.strerror}"]) from error
-    instrument = Instrument()
-    instrument.count_logs()
+    instrument = _instrument(host, metrics_port) if settings.instrumented else None
     shop = Shop(settings, instrument)
     try:
-        metrics = instrument.serve(host, metrics_port)
         listener = _listen(host, port)
     except OSError as error:
         raise BadSettings([str(error.strerror)]) from error
@@ -49,11 +47,20 @@ def serve(settings: Settings, host: str, port: int, metrics_port: int) -> int:
         signal.signal(each, lambda *_: None)
     server = uvicorn.Server(config)
     server.run(sockets=[listener])
-    metrics.close()
     sys.stdout.flush()
     # A worker thread may still wait for a statement that the database has not ended; its request was given up above,
     # and an ordinary exit would wait for it.
     os._exit(0 if server.started else 1)
+
+
+def _instrument(host: str, port: int) -> Instrument:
+    instrument = Instrument()
+    instrument.count_logs()
+    try:
+        instrument.serve(host, port)
+    except OSError as error:
+        raise BadSettings([str(error.strerror)]) from error
+    return instrument
 
 
 def _listen(host: str, port: int) -> socket.socket:

@@ -36,6 +36,8 @@ class Settings:
     pool_size: int = 10
     pool_timeout: float = 3.0
     """Seconds that a request waits for a connection before it is answered with 503."""
+    instrumented: bool = True
+    """False: nothing is measured and the metrics port stays closed, to see what measuring costs."""
 
 
 def read_settings(environ: Mapping[str, str]) -> Settings:
@@ -51,6 +53,9 @@ def read_settings(environ: Mapping[str, str]) -> Settings:
     log_file = Path(environ["SHOP_LOG_FILE"]) if environ.get("SHOP_LOG_FILE") else None
     if log_file is not None and not log_file.parent.is_dir():
         problems.append(f"SHOP_LOG_FILE is {str(log_file)!r}, but there is no folder {str(log_file.parent)!r}: make it")
+    instrumented = environ.get("SHOP_INSTRUMENT") or "1"
+    if instrumented not in ("0", "1"):
+        problems.append(f"SHOP_INSTRUMENT is {instrumented!r}: set it to 1 (measure, the default) or 0")
     if problems:
         raise BadSettings(problems)
     return Settings(
@@ -61,6 +66,7 @@ def read_settings(environ: Mapping[str, str]) -> Settings:
         log_level=LEVELS[level],
         pool_size=int(size),
         pool_timeout=timeout,
+        instrumented=instrumented == "1",
     )
 
 
