@@ -24,7 +24,7 @@ from bongsu.core.routing import ALERTS, Route, Routing
 from bongsu.core.schedule import Directory, Person, Rotation, Team
 from bongsu.core.service import BLIND, Service
 from bongsu.core.timescale import Timescale
-from bongsu.engine.context import Context
+from bongsu.engine.context import Context, Integration
 from bongsu.engine.known import Known
 from bongsu.store import outbox
 from bongsu.store.alone import claim
@@ -160,6 +160,12 @@ def bootstrap(config: Config) -> Context:
         services=services,
         routing=routing_of(config),
         policies={name: policy_of(name, section) for name, section in config.policy.items()},
+        integrations={
+            name: Integration(
+                secret(config.web.secrets, f"integration-{name}"), each.form, each.service, each.times_out
+            )
+            for name, each in config.integration.items()
+        },
         known=Known(None if db.is_sqlite else SHARED_TRUST),
         directory=directory_of(config),
         metrics=prometheus_of(config),

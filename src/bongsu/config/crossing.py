@@ -15,6 +15,7 @@ from bongsu.core.errors import InvalidInput
 from bongsu.core.matcher import parse
 from bongsu.profiles import shipped
 
+FORMS = ("plain", "alertmanager", "grafana")
 LOCALES = ("en", "ko")
 _ADDRESS = re.compile(r"[^\s:/]+:\d{1,5}")
 _HOURS = re.compile(r"([01]\d|2[0-3]):[0-5]\d-([01]\d|2[0-3]):[0-5]\d")
@@ -37,6 +38,14 @@ def crossed(config: Config) -> list[str]:
             problems.append(f"{at}.max_machines: must be at least 1")
     for number, route in enumerate(config.route, start=1):
         problems += _route_problems(f"route[{number}]", route, config)
+    for name, integration in config.integration.items():
+        at = f"integration.{name}"
+        if not re.fullmatch(r"[a-z0-9-]+", name):
+            problems.append(f"{at}: a name has small letters, digits and - alone, for it is part of an address")
+        if integration.form not in FORMS:
+            problems.append(f"{at}.form: {integration.form!r} is none of {', '.join(FORMS)}")
+        if integration.service is not None:
+            _known(f"{at}.service", integration.service, config.service, problems)
     if config.alerts.default_service is not None:
         _known("alerts.default_service", config.alerts.default_service, config.service, problems)
     for name, profile in config.profile.items():

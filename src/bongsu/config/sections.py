@@ -201,6 +201,17 @@ class RouteSection(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     group_by: list[str] = []
 
 
+class IntegrationSection(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Somebody who sends webhooks to /api/hooks/NAME; the token is made in the folder of secrets: integration-NAME.
+
+    ``form``: plain, alertmanager or grafana. ``times_out``: when an alert ends that is never resolved.
+    """
+
+    form: str = "plain"
+    service: str | None = None
+    times_out: timedelta = timedelta(hours=12)
+
+
 class Alerts(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """``default_service``: who is responsible for alerts that no label and no route names."""
 
@@ -230,6 +241,7 @@ class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     team: dict[str, TeamSection] = {}
     route: list[RouteSection] = []
     alerts: Alerts = Alerts()
+    integration: dict[str, IntegrationSection] = {}
     schedule: dict[str, ScheduleSection] = {}
     site: Site = Site()
     prometheus: Prometheus = Prometheus()

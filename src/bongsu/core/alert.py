@@ -3,14 +3,25 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from functools import lru_cache
 
 SERVICE_LABEL = "bongsu_service"
 POLICY_LABEL = "bongsu_policy"
 RESOLVES_AFTER = timedelta(minutes=5)
 """How long an alert fires that came without an end and is not sent again."""
+
+
+_LABEL = re.compile(r"[a-zA-Z_][a-zA-Z0-9_]*")
+
+
+@lru_cache(maxsize=4096)
+def label_name(text: str) -> bool:
+    """Whether a label may have this name."""
+    return _LABEL.fullmatch(text) is not None
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,6 +19,16 @@ from bongsu.store.database import Database
 
 
 @dataclass(frozen=True, slots=True)
+class Integration:
+    """Who may send webhooks: in which ``form``, for which service, and when an alert ends that is never resolved."""
+
+    token: str
+    form: str
+    service: str | None
+    times_out: timedelta
+
+
+@dataclass(frozen=True, slots=True)
 class Context:
     """``clock`` tells service time, ``wall`` the wall's; they are the same unless this is a lab.
 
@@ -48,6 +58,7 @@ class Context:
     started_at: datetime = datetime(2026, 1, 1, tzinfo=UTC)
     routing: Routing = field(default_factory=lambda: Routing({}))
     policies: Mapping[str, Policy] = field(default_factory=dict)
+    integrations: Mapping[str, Integration] = field(default_factory=dict)
     arriving: Arriving = field(default_factory=Arriving)
     known: Known = field(default_factory=Known)
     touched: Touched = field(default_factory=Touched)

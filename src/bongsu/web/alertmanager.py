@@ -7,7 +7,6 @@ import re
 import uuid
 from collections.abc import Iterable, Sequence
 from datetime import datetime
-from functools import lru_cache
 from typing import Any
 
 import msgspec
@@ -17,7 +16,7 @@ from litestar.exceptions import HTTPException
 from litestar.params import FromPath
 
 from bongsu import __version__
-from bongsu.core.alert import RESOLVES_AFTER, Alert
+from bongsu.core.alert import RESOLVES_AFTER, Alert, label_name
 from bongsu.core.errors import BongsuError, InvalidInput
 from bongsu.core.matcher import Matcher, all_match, checked, parse
 from bongsu.core.routing import Destination
@@ -32,7 +31,6 @@ from bongsu.web.problems import status_of
 
 SPEAKS = "0.25.0"
 """The Alertmanager whose API this is; amtool warns when its own version is another."""
-_LABEL = re.compile(r"[a-zA-Z_][a-zA-Z0-9_]*")
 _Request = Request[Any, Any, Any]
 
 
@@ -66,11 +64,6 @@ class PostedSilence(msgspec.Struct, rename="camel"):
     id: str = ""
 
 
-@lru_cache(maxsize=4096)
-def _is_name(text: str) -> bool:
-    return _LABEL.fullmatch(text) is not None
-
-
 def read_alerts(body: bytes, context: Context) -> tuple[list[Alert], list[str]]:
     """Decode a posted list: the alerts that can be kept, and every fault with its place.
 
@@ -95,7 +88,7 @@ def read_alerts(body: bytes, context: Context) -> tuple[list[Alert], list[str]]:
 def _faults(posted: PostedAlert) -> list[str]:
     if not any(posted.labels.values()):
         return [".labels: empty; an alert is known by its labels"]
-    found = [f".labels: {name!r} is not a label name" for name in posted.labels if not _is_name(name)]
+    found = [f".labels: {name!r} is not a label name" for name in posted.labels if not label_name(name)]
     starts, ends = posted.starts_at, posted.ends_at
     for key, value in (("startsAt", starts), ("endsAt", ends)):
         if value is not None and value.tzinfo is None:
