@@ -1,4 +1,4 @@
-.PHONY: help drill drill-sabotage up down test check bench bench-ingest dashboards replay-images verify-grafana lock messages
+.PHONY: help drill drill-sabotage up down test check bench bench-ingest bench-instrument dashboards replay-images verify-grafana lock messages
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile
@@ -25,6 +25,14 @@ check: ## style, types, imports
 bench: ## measured figures, as ratios in one run
 	sh bin/install
 	.venv/bin/python -m bench
+
+bench-ingest: ## taking alerts in, beside Alertmanager (needs wrk and prometheus-alertmanager)
+	sh bin/install
+	.venv/bin/python -m bench.ingest
+
+bench-instrument: ## what watching costs the shop, in CPU and throughput
+	sh bin/install
+	.venv/bin/python -m bench.instrument
 
 dashboards: ## build Grafana's dashboards anew
 	sh bin/install

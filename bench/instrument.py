@@ -177,7 +177,8 @@ def load(target: Shop, seconds: float, *, scraped: bool) -> Block:
         elapsed, cpu = time.perf_counter() - began, target.cpu() - cpu
     selector.close()
     stolen, every = (after - before for after, before in zip(machine_ticks(), ticks, strict=True))
-    return Block(count / elapsed, cpu * 1000 / count, stolen / max(1, every))
+    answered = max(1, count)  # a computer can be away for a whole block
+    return Block(answered / elapsed, cpu * 1000 / answered, stolen / max(1, every))
 
 
 def machine_ticks() -> tuple[int, int]:
