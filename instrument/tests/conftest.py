@@ -10,7 +10,7 @@ import subprocess
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 from wsgiref.simple_server import WSGIRequestHandler, WSGIServer
@@ -19,13 +19,9 @@ from wsgiref.validate import validator
 import psycopg
 import pytest
 import werkzeug.serving
+from kinds import App, Series, Serve, Wait
 
 from bongsu_instrument import Instrument
-
-App = Any
-Serve = Callable[[App], AbstractContextManager[int]]
-Wait = Callable[[str, Callable[[], object]], None]
-Series = Callable[[Instrument], list[tuple[str, str, str, str]]]
 
 
 @pytest.fixture

@@ -12,7 +12,7 @@ from typing import Any
 
 import flask
 import pytest
-from conftest import Series, Serve, Wait
+from kinds import Series, Serve, Wait
 
 from bongsu_instrument import Instrument, note_error
 

@@ -13,7 +13,7 @@ from typing import Any
 from wsgiref.util import FileWrapper
 
 import pytest
-from conftest import Series, Serve, Wait
+from kinds import Series, Serve, Wait
 
 from bongsu_instrument import Instrument, note_error
 
