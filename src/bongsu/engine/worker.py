@@ -18,6 +18,9 @@ log = logging.getLogger("bongsu.worker")
 SENDERS = 4
 """Connections to the mail relay at the most, so that one silent answer does not hold the others up."""
 
+STORM = 0.05
+"""Seconds of deciding from which on it pauses, so that taking alerts in has the processor."""
+
 
 class Worker:
     """Runs the watch, the timers, the deliveries and the actions on threads of their own until it is stopped."""
@@ -89,7 +92,9 @@ class Worker:
         """At once when it is quiet; in a storm of alerts deciding takes a tenth of the time at the most."""
         began = self._context.wall.now()
         self._guard("arrived", lambda: intake.decide_touched(self._context))
-        self._stop.wait(9 * (self._context.wall.now() - began).total_seconds())
+        took = (self._context.wall.now() - began).total_seconds()
+        if took > STORM:
+            self._stop.wait(9 * took)
 
     def _respond(self) -> None:
         self._guard("actions", lambda: respond.respond(self._context))
