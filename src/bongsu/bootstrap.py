@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+from contextlib import suppress
 from datetime import timedelta, tzinfo
 from pathlib import Path
 from typing import TextIO
@@ -123,13 +124,23 @@ def _zone(name: str | None) -> tzinfo | None:
 
 
 def secret(folder: Path, name: str) -> str:
-    """A secret from its file; made at the first start, readable by nobody else."""
+    """A secret from its file; made at the first start, readable by nobody else. Raises BongsuError when it is empty.
+
+    It appears whole or not at all: whoever starts at the same moment reads what the first one made.
+    """
     file = folder / name
     if not file.exists():
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-        file.touch(mode=0o600)
-        file.write_text(secrets.token_hex(32) + "\n", encoding="utf-8")
-    return file.read_text(encoding="utf-8").strip()
+        draft = folder / f".{name}.{os.getpid()}.{secrets.token_hex(4)}"
+        draft.touch(mode=0o600)
+        draft.write_text(secrets.token_hex(32) + "\n", encoding="utf-8")
+        with suppress(FileExistsError):
+            os.link(draft, file)
+        draft.unlink()
+    found = file.read_text(encoding="utf-8").strip()
+    if not found:
+        raise BongsuError(f"{file} is empty; remove it, and a new one is made (links in old mails end then)")
+    return found
 
 
 def smtp_of(config: Config) -> Smtp:
