@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import secrets
 from contextlib import suppress
 from datetime import timedelta, tzinfo
@@ -18,6 +19,7 @@ from bongsu.catalogue import load_catalogue
 from bongsu.config import Config, PersonSection, PolicySection, TeamSection, profiles_of
 from bongsu.config import Service as ServiceSection
 from bongsu.config.checks import zone
+from bongsu.core.errors import BongsuError
 from bongsu.core.matcher import parse
 from bongsu.core.policy import Ceiling, Policy, Runway, Tier
 from bongsu.core.profile import expressions
