@@ -47,7 +47,7 @@ verify-grafana: ## compose up on a host with Docker: dashboards, rules, one mail
 
 lock: ## pin the dependencies anew
 	sh bin/install
-	.venv/bin/uv pip compile pyproject.toml --extra lab --group dev --generate-hashes --no-header --no-annotate --python-version 3.11 --universal -o requirements.lock
+	.venv/bin/uv pip compile pyproject.toml --extra lab --extra aws --extra pdf --group dev --generate-hashes --no-header --no-annotate --python-version 3.11 --universal -o requirements.lock
 	cd shop && .venv/bin/uv pip compile pyproject.toml --group dev --generate-hashes --no-header --no-annotate --python-version 3.11 --universal --no-emit-package bongsu-instrument -o requirements.lock
 	echo 'uv' | .venv/bin/uv pip compile - --generate-hashes --no-header --no-annotate --universal -o bin/uv.lock
 

@@ -5,14 +5,18 @@ from __future__ import annotations
 import socket
 import time
 from collections.abc import Callable
+from typing import TypeVar
+
+Found = TypeVar("Found")
 
 
-def wait_for(what: str, condition: Callable[[], object], seconds: float = 30.0) -> None:
-    """Wait until a condition holds; say what was awaited when it does not."""
+def wait_for(what: str, condition: Callable[[], Found], seconds: float = 30.0) -> Found:
+    """Wait until a condition holds, and return what it found; say what was awaited when it does not."""
     deadline = time.monotonic() + seconds
-    while not condition():
+    while not (found := condition()):
         assert time.monotonic() < deadline, f"waited {seconds:g} s for {what}"
         time.sleep(0.02)
+    return found
 
 
 def free_port() -> int:
