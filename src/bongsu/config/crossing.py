@@ -9,7 +9,7 @@ from datetime import timedelta
 from email.utils import parseaddr
 
 from bongsu.catalogue import load_catalogue
-from bongsu.config.checks import address_fault, zone_fault
+from bongsu.config.checks import address_fault, data_faults, zone_fault
 from bongsu.config.sections import Config, Grafana, PersonSection, PolicySection, RouteSection, TeamSection
 from bongsu.core.errors import InvalidInput
 from bongsu.core.matcher import parse
@@ -80,6 +80,7 @@ def crossed(config: Config) -> list[str]:
         if not _ADDRESS.fullmatch(target)
     ]
     problems += _grafana_problems(config.grafana)
+    problems += [fault for name, each in config.data.items() for fault in data_faults(f"data.{name}", each)]
     if config.timescale.speed <= 0:
         problems.append("timescale.speed: must be above 0")
     if config.smtp.tls not in ("none", "starttls", "implicit"):

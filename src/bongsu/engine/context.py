@@ -14,7 +14,7 @@ from bongsu.core.schedule import Directory
 from bongsu.core.service import Service
 from bongsu.core.timescale import Timescale
 from bongsu.engine.known import Arriving, Known, Touched
-from bongsu.ports import AccessLog, Balancer, Clock, Machines, Metrics, Notifier
+from bongsu.ports import AccessLog, Balancer, Clock, Data, Machines, Metrics, Notifier
 from bongsu.store.database import Database
 
 
@@ -26,6 +26,16 @@ class Integration:
     form: str
     service: str | None
     times_out: timedelta
+
+
+@dataclass(frozen=True, slots=True)
+class CareOf:
+    """A service's data and how often it is looked after, in service time; ``prove``: each backup is restored."""
+
+    data: Data
+    back_up_every: timedelta | None
+    verify_every: timedelta | None
+    prove: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +72,7 @@ class Context:
     arriving: Arriving = field(default_factory=Arriving)
     known: Known = field(default_factory=Known)
     touched: Touched = field(default_factory=Touched)
+    data: Mapping[str, CareOf] = field(default_factory=dict)
     mail_due: threading.Event = field(default_factory=threading.Event)
     work_due: threading.Event = field(default_factory=threading.Event)
 

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 
-from bongsu.engine import command, deliver, expose, intake, report, respond, watch
+from bongsu.engine import command, data, deliver, expose, intake, report, respond, watch
 from bongsu.engine.context import Context
 from bongsu.store import outbox
 from bongsu.store.outbox import Message
@@ -38,6 +38,8 @@ class Worker:
             ("decide", self._decide, timedelta(seconds=5), context.touched.due),
             ("respond", self._respond, timedelta(seconds=0.5), context.work_due),
         ]
+        if context.data:
+            loops.append(("data", lambda: data.look_after(context), timedelta(seconds=2), nap))
         self._nap = nap
         self._threads = [threading.Thread(target=self._loop, args=each, name=each[0], daemon=True) for each in loops]
         self._threads.append(threading.Thread(target=self._keep, name="keep", daemon=True))
