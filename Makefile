@@ -1,4 +1,4 @@
-.PHONY: help drill drill-sabotage up down test check bench bench-ingest bench-instrument dashboards replay-images verify-grafana lock messages
+.PHONY: help drill drill-sabotage up down test check bench bench-ingest bench-instrument bench-restore dashboards replay-images verify-grafana lock messages
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile
@@ -33,6 +33,10 @@ bench-ingest: ## taking alerts in, beside Alertmanager (needs wrk and prometheus
 bench-instrument: ## what watching costs the shop, in CPU and throughput
 	sh bin/install
 	.venv/bin/python -m bench.instrument
+
+bench-restore: ## the shop's data damaged at random under load, found and put right
+	sh bin/install
+	.venv/bin/python -m bench.restore
 
 dashboards: ## build Grafana's dashboards anew
 	sh bin/install

@@ -148,8 +148,9 @@ def lines(connection: Connection, layout: Layout, *, written: bool = False) -> I
     ]
     values = ", ".join(f"{quoted(each)}::text" for each in layout.columns)
     stamp = "pg_xact_commit_timestamp(xmin)" if written else "NULL::timestamptz"
-    sql = f"SELECT {', '.join(keys)}, {stamp}, {values} FROM {quoted(layout.table)} ORDER BY {', '.join(keys)}"  # noqa: S608
     width = len(keys)
+    order = ", ".join(str(place) for place in range(1, width + 1))
+    sql = f"SELECT {', '.join(keys)}, {stamp}, {values} FROM {quoted(layout.table)} ORDER BY {order}"  # noqa: S608
     with connection.cursor(name=f"lines_{id(layout):x}") as cursor:
         cursor.itersize = 5000
         for row in cursor.execute(sql):
