@@ -46,7 +46,7 @@ def test_from_damage_to_recovery(config: Path, tmp_path: Path, sql: Sql) -> None
 
     said = bongsu(config, "verify", "--export", tmp_path / "damaged.csv")
     assert said.returncode == 1
-    assert "damaged  stock-is-its-history: a product's stock is the sum of its history; 1 row" in said.stdout
+    assert "damaged  stock-is-its-history: a product's stock is the sum of its history; " in said.stdout
     with (tmp_path / "damaged.csv").open() as file:
         rows = list(csv.DictReader(file))
     assert {"stock-is-its-history", "answered-orders-exist"} <= {each["invariant"] for each in rows}
