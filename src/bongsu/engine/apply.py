@@ -5,14 +5,15 @@ from __future__ import annotations
 from collections import deque
 from dataclasses import replace
 from datetime import datetime
+from functools import partial
 
-from bongsu.core.delivery import message_id
+from bongsu.core.delivery import may_wait, message_id
 from bongsu.core.escalation import Event, Note, Notify, Outcome, Unreachable, step
 from bongsu.core.incident import Entry, Facts, Incident, Kind
 from bongsu.core.schedule import Recipient
 from bongsu.engine.context import Context
 from bongsu.store import actions, incidents, outbox, timeline
-from bongsu.store.database import Transaction
+from bongsu.store.database import Transaction, after_commit
 
 
 def apply(tx: Transaction, context: Context, incident_id: str, event: Event, now: datetime) -> Incident:
@@ -52,12 +53,23 @@ def _settle(tx: Transaction, context: Context, outcome: Outcome, now: datetime, 
     elif incident != before or entries:
         incident = replace(incident, version=before.version + 1)
         incidents.save(tx, incident, read=before.version)
-    for effect, recipient in letters:
-        outbox.put(tx, _message(context, incident, effect, recipient, now))
+    _send(tx, context, [_message(context, incident, effect, recipient, now) for effect, recipient in letters])
     timeline.append(tx, incident.id, entries)
-    if letters:
-        context.mail_due.set()
     return incident
+
+
+def _send(tx: Transaction, context: Context, messages: list[outbox.Message]) -> None:
+    """Into the outbox; what can wait for nothing goes straight on to the senders of this process, if it has any."""
+    at_once: list[outbox.Message] = []
+    if context.outgoing.wants and not context.relay.down:
+        at_once = [each for each in messages if not may_wait(each.kind, each.level)]
+    rest = [each for each in messages if each not in at_once]
+    outbox.put(tx, *rest)
+    claimed = outbox.put_claimed(tx, at_once)
+    if claimed:
+        after_commit(tx, partial(context.outgoing.hand, claimed))
+    if rest:
+        after_commit(tx, context.mail_due.set)
 
 
 def _recipients(
@@ -71,10 +83,13 @@ def _recipients(
 
 def _around(tx: Transaction, context: Context, incident: Incident, effect: Notify, now: datetime) -> Facts:
     """Who was told before, who comes next, and what was done meanwhile: what a reader at night asks first."""
-    before = {message.recipient.name for message in outbox.of(tx, incident.id) if message.state != "refused"}
+    if len(incident.told) <= 1:
+        before, added = set[str](), list[str]()  # nothing has gone before, which spares asking
+    else:
+        before = {message.recipient.name for message in outbox.of(tx, incident.id) if message.state != "refused"}
+        added = [act.machine for act in actions.of(tx, incident.id) if act.kind == "add" and act.state == "done"]
     tiers = incident.policy.tiers[effect.level :] if effect.kind is Kind.TIER else ()
     coming = [each for target in (tiers[0].notify if tiers else ()) for each in context.directory.resolve(target, now)]
-    added = [act.machine for act in actions.of(tx, incident.id) if act.kind == "add" and act.state == "done"]
     return {
         "told_before": ", ".join(sorted(before)) if effect.kind is Kind.TIER else "",
         "next": ", ".join(dict.fromkeys(each.name for each in coming)),

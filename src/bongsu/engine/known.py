@@ -6,11 +6,13 @@ import queue
 import threading
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 
 from bongsu.core.routing import Destination
 from bongsu.store.alerts import Row8
+from bongsu.store.outages import Outage
+from bongsu.store.outbox import Message
 
 _MOST = 200_000
 _AT_ONCE = 256
@@ -102,3 +104,46 @@ class Touched:
             taken, self._waiting = self._waiting, set()
             self.due.clear()
         return taken
+
+
+class Outgoing:
+    """Hands messages that were just written straight to the senders, when there are any here: no claim, no search."""
+
+    def __init__(self) -> None:
+        self._take: Callable[[Sequence[Message]], None] | None = None
+        self._room: Callable[[], bool] = bool
+
+    def open(self, take: Callable[[Sequence[Message]], None], room: Callable[[], bool]) -> None:
+        """From now on ``take`` gets them while there is ``room``."""
+        self._take, self._room = take, room
+
+    def close(self) -> None:
+        """Nobody sends here any more."""
+        self._take = None
+
+    @property
+    def wants(self) -> bool:
+        """Whether a message should be written as claimed already."""
+        return self._take is not None and self._room()
+
+    def hand(self, messages: Sequence[Message]) -> None:
+        """They are on disk; once nobody sends here their lease runs out, and they are claimed like any other."""
+        if self._take is not None:
+            self._take(messages)
+
+
+@dataclass
+class RelayState:
+    """What is known of the mail relay. ``outage`` is the running one, None while mail goes out.
+
+    ``loaded``: whether the database was asked for one that began before this process did.
+    """
+
+    outage: Outage | None = None
+    loaded: bool = False
+    lock: threading.Lock = field(default_factory=threading.Lock)
+
+    @property
+    def down(self) -> bool:
+        """Whether no mail is to be tried."""
+        return self.outage is not None
