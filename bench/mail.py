@@ -95,7 +95,7 @@ class Peer:
     def post(self, count: int = 1, people: int = 0) -> tuple[float, list[int]]:
         """Post alerts that are an incident each; when it began, and their tokens."""
         tokens = [next(_tokens) for _ in range(count)]
-        now = datetime.now(UTC).isoformat()  # noqa: DTZ005, TID251 - a real clock is meant
+        now = datetime.now(UTC).isoformat()  # noqa: TID251 - a real clock is meant
         alerts = [
             {
                 "labels": {"alertname": f"T{token}x", "people": str(token % people) if people else "one"},

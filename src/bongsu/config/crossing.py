@@ -69,8 +69,9 @@ def crossed(config: Config) -> list[str]:
             problems.append(f"{at}.every: must be longer than nothing; a week is P7D")
         if schedule.rotation.start.tzinfo is None:
             problems.append(f"{at}.from: has no time zone; write 2026-01-05T09:00:00+09:00")
-    problems += [fault for name, each in config.person.items() for fault in _reader_problems(f"person.{name}", each, config.channel)]
-    problems += [fault for name, each in config.team.items() for fault in _reader_problems(f"team.{name}", each, config.channel)]
+    readers: dict[str, PersonSection | TeamSection] = {f"person.{name}": each for name, each in config.person.items()}
+    readers |= {f"team.{name}": each for name, each in config.team.items()}
+    problems += [fault for at, each in readers.items() for fault in _reader_problems(at, each, config.channel)]
     _faulty("site.time_zone", zone_fault(config.site.time_zone), problems)
     sender = parseaddr(config.smtp.sender)[1] if "<" in config.smtp.sender else config.smtp.sender
     _faulty("smtp.from", address_fault(sender), problems)

@@ -22,9 +22,11 @@ def delivery_problems(config: Config) -> list[str]:
         problems.append("smtp.timeout: must be above 0 and at most `total`, the seconds for a whole transaction")
     if (mail.user is None) != (mail.password_file is None):
         problems.append("smtp.user and smtp.password_file: give both to log in, or neither")
-    for name in config.channel:
-        if not re.fullmatch(r"[A-Za-z0-9_-]+", name):
-            problems.append(f"channel.{name}: a name has letters, digits, - and _ alone")
+    problems += [
+        f"channel.{name}: a name has letters, digits, - and _ alone"
+        for name in config.channel
+        if not re.fullmatch(r"[A-Za-z0-9_-]+", name)
+    ]
     if alerts.second_channel is not None and alerts.second_channel not in config.channel:
         known = ", ".join(sorted(config.channel)) or "none yet; add [channel.NAME] with url_file"
         problems.append(f"alerts.second_channel: there is no channel {alerts.second_channel!r}; known: {known}")

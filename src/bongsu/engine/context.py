@@ -42,8 +42,9 @@ class Context:
     """``clock`` tells service time, ``wall`` the wall's; they are the same unless this is a lab.
 
     ``balancers``, ``machines`` and ``logs`` are by service, for the services that have one; ``policies`` are those that
-    alerts may be routed to. ``channels`` are ways beside mail, by name; ``senders`` mails are sent at a time; whoever gets
-    more than ``digest_over`` in a minute gets a digest of what may wait. ``mail_due`` is set when a message was written, so that delivery need not wait for its next look; ``work_due`` likewise for actions.
+    alerts may be routed to. ``channels`` are ways beside mail, by name; ``senders`` mails are sent at a time; whoever
+    gets more than ``digest_over`` in a minute gets a digest of what may wait. ``mail_due`` is set when a message was
+    written, so that delivery need not wait for its next look; ``work_due`` likewise for actions.
     """
 
     db: Database

@@ -193,6 +193,12 @@ def of(tx: Connection, incident_id: str) -> list[Message]:
     return [message_of(row) for row in tx.execute(query)]
 
 
+def by_message_id(tx: Connection, message_ids: Sequence[str]) -> list[Message]:
+    """The messages with these Message-IDs, in the order written."""
+    query = select(outbox).where(outbox.c.message_id.in_(message_ids)).order_by(outbox.c.id)
+    return [message_of(row) for row in tx.execute(query)]
+
+
 def alike(tx: Connection, message: Message) -> list[Message]:
     """The messages that tell the same thing to other addresses, this one included."""
     same = (
@@ -222,7 +228,7 @@ def attempts_of(tx: Connection, message_ids: Sequence[int]) -> dict[int, list[At
 def search(
     tx: Connection,
     *,
-    ids: Sequence[int] = (),
+    ids: Sequence[int] | None = None,
     incident: str | None = None,
     recipient: str | None = None,
     state: str | None = None,
@@ -230,7 +236,7 @@ def search(
 ) -> list[Message]:
     """Messages, the newest first. ``recipient``: person:x or team:x."""
     query = select(outbox).order_by(outbox.c.id.desc()).limit(limit)
-    if ids:
+    if ids is not None:
         query = query.where(outbox.c.id.in_(ids))
     if incident is not None:
         query = query.where(outbox.c.incident_id == incident)
