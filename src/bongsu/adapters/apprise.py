@@ -35,7 +35,9 @@ class AppriseChannel:
         try:
             channel = apprise.Apprise()
             if not channel.add(address):
-                raise Retryable(Reason.SECRET, f"{self._file}: not an address that Apprise knows (its form: slack://...)")
+                raise Retryable(
+                    Reason.SECRET, f"{self._file}: not an address that Apprise knows (its form: slack://...)"
+                )
             told = bool(channel.notify(body=text, title=title, body_format=apprise.NotifyFormat.TEXT))
         finally:
             _LOG.removeHandler(said)

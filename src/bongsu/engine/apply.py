@@ -12,7 +12,7 @@ from bongsu.core.escalation import Event, Note, Notify, Outcome, Unreachable, st
 from bongsu.core.incident import Entry, Facts, Incident, Kind
 from bongsu.core.schedule import Recipient
 from bongsu.engine.context import Context
-from bongsu.store import actions, incidents, outbox, timeline
+from bongsu.store import actions, incidents, outbox, suspects, timeline
 from bongsu.store.database import Transaction, after_commit
 
 
@@ -45,6 +45,10 @@ def _settle(tx: Transaction, context: Context, outcome: Outcome, now: datetime, 
             waiting.extend(more)
             continue
         entries.append(Entry(now, "told", _told_facts(effect, to)))
+        doubt = _doubtful(tx, effect, to)
+        if doubt:
+            incident, more = step(incident, Unreachable(effect.kind, effect.level, effect.occurrence, doubt), now)
+            waiting.extend(more)
         around = _around(tx, context, incident, effect, now)
         letters += [(replace(effect, facts={**effect.facts, **around}), recipient) for recipient in to]
     if before is None:
@@ -79,6 +83,14 @@ def _recipients(
         return outbox.told(tx, incident_id)
     found = [each for target in effect.targets for each in context.directory.resolve(target, now)]
     return tuple({each.address: each for each in found}.values())
+
+
+def _doubtful(tx: Transaction, effect: Notify, to: tuple[Recipient, ...]) -> str:
+    """Why the next tier should know, too, although this one is told: every address of it refused mail the last time."""
+    if effect.kind in (Kind.RESOLVED, Kind.OVER):
+        return ""
+    known = suspects.among(tx, [each.address for each in to])
+    return f"suspect: {', '.join(known)}" if to and all(each.address in known for each in to) else ""
 
 
 def _around(tx: Transaction, context: Context, incident: Incident, effect: Notify, now: datetime) -> Facts:

@@ -3,22 +3,29 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import timedelta
 
 from bongsu.core.delivery import AGAIN, channel_of, next_attempt
 from bongsu.core.escalation import Unreachable
 from bongsu.core.incident import Kind
-from bongsu.engine import digest, relay
+from bongsu.engine import digest, notice, relay
 from bongsu.engine.apply import apply
-from bongsu.engine.compose import brief, compose
 from bongsu.engine.context import Context
 from bongsu.ports import Down, Letter, Reason, Rejected, Retryable
+from bongsu.render import links, mails, postal
 from bongsu.store import digests, incidents, outbox, suspects
 from bongsu.store.database import Transaction
 from bongsu.store.outbox import Message, Result
 
 log = logging.getLogger("bongsu.deliver")
+NOTICES: Mapping[str, notice.Maker] = {
+    digests.DIGEST: digest.words,
+    relay.DOWN: lambda _, message, w: postal.relay_down(message, w),
+    relay.UP: lambda _, message, w: postal.relay_up(message, w),
+    postal.TEST: lambda context, message, w: postal.test(message, w, page=f"{context.public_url}/incidents"),
+}
+"""What makes the words of each kind of mail that is no alarm."""
 
 
 def claim(context: Context, limit: int = 16) -> list[Message]:
@@ -56,6 +63,40 @@ def _hand_over(context: Context, message: Message) -> str:
     if channel not in context.channels:
         raise Rejected(Reason.REFUSED, f"there is no channel {channel!r} in the configuration any more")
     return context.channels[channel].say(*brief(context, message))
+
+
+def compose(context: Context, message: Message) -> bytes:
+    """The whole mail; the same bytes however often it is tried."""
+    if message.kind in NOTICES:
+        return notice.compose(context, message, NOTICES[message.kind])
+    return mails.letter(
+        message,
+        sender=context.sender,
+        host=context.host,
+        link=link_of(context, message),
+        page=context.page_of(message.incident_id),
+        speed=context.timescale.speed,
+        zone=context.directory.zone_of(message.recipient.id),
+    )
+
+
+def brief(context: Context, message: Message) -> tuple[str, str]:
+    """What a channel says: a title, and a few lines of text."""
+    if message.kind in NOTICES:
+        return notice.brief(context, message, NOTICES[message.kind])
+    return mails.brief(
+        message,
+        link=link_of(context, message),
+        page=context.page_of(message.incident_id),
+        speed=context.timescale.speed,
+        zone=context.directory.zone_of(message.recipient.id),
+    )
+
+
+def link_of(context: Context, message: Message) -> str:
+    """Where this recipient acknowledges this incident."""
+    token = links.sign(context.link_key, message.incident_id, message.recipient.id, at=message.written_at)
+    return f"{context.public_url}/a/{token}"
 
 
 def finish(context: Context, results: Sequence[Result]) -> None:

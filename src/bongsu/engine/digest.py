@@ -7,6 +7,9 @@ from dataclasses import replace
 
 from bongsu.core.delivery import GATHERS, may_wait
 from bongsu.engine.context import Context
+from bongsu.render import postal
+from bongsu.render.notices import Notice
+from bongsu.render.words import Words
 from bongsu.store import digests, outbox
 from bongsu.store.database import Transaction
 from bongsu.store.outbox import Message
@@ -38,3 +41,9 @@ def _begin(tx: Transaction, context: Context, first: Message) -> Message:
     made = digests.gathering(tx, first.recipient.address, now)
     assert made is not None
     return made
+
+
+def words(context: Context, message: Message, w: Words) -> Notice:
+    """What a digest says."""
+    told = context.db.read(lambda tx: digests.gathered(tx, message))
+    return postal.digest(told, w, page=f"{context.public_url}/incidents")

@@ -9,7 +9,7 @@ from bongsu.core.delivery import message_id
 from bongsu.core.errors import InvalidInput
 from bongsu.core.schedule import Recipient
 from bongsu.engine.context import Context
-from bongsu.render.notices import TEST
+from bongsu.render.postal import TEST
 from bongsu.store import outbox
 from bongsu.store.database import Transaction, after_commit
 from bongsu.store.outbox import Message

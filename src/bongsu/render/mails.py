@@ -86,9 +86,7 @@ def letter(
     return mime.mail(headers, said.text.replace(_LINK, own), said.html.replace(_LINK, own))
 
 
-def brief(
-    message: Message, *, link: str | None, page: str, speed: float = 1.0, zone: tzinfo = UTC
-) -> tuple[str, str]:
+def brief(message: Message, *, link: str | None, page: str, speed: float = 1.0, zone: tzinfo = UTC) -> tuple[str, str]:
     """A title and a few lines, for a chat room: what, since when, what to do first, and where."""
     said = bodies(message, page=page, linked=link is not None, speed=speed, zone=zone)
     return said.subject, "\n".join((said.brief, link if link is not None and said.alarm else page))

@@ -1,128 +1,41 @@
-"""Mails and channel messages that belong to no incident: tests, digests, and that the mail relay is away."""
+"""Mails that are no alarm: a notice says one thing in a few paragraphs, with rows of facts and at most one button."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import timedelta
+from email.utils import format_datetime
 
-from bongsu.core.incident import Kind
-from bongsu.render import situation
-from bongsu.render.situation import Situation
-from bongsu.render.words import Words, clean, environment, number_of, text_of, time_of
+from bongsu.render import mime
+from bongsu.render.words import Words, clean, environment
 from bongsu.store.outbox import Message
-
-TEST = "test"
-_MOST = 100
-
-
-@dataclass(frozen=True, slots=True)
-class Line:
-    """One of several things told at once. ``link``: where it leads, empty if nowhere."""
-
-    at: str
-    text: str
-    link: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Notice:
-    """What is to be said: a subject, sentences, a list, and where to go. ``alarm``: something is wrong."""
+    """What a notice says, in its reader's language. ``button``: its words, and where it leads."""
 
     subject: str
-    said: tuple[str, ...]
-    lines: tuple[Line, ...] = ()
-    link: str = ""
-    link_text: str = ""
-    alarm: bool = False
+    paragraphs: tuple[str, ...]
+    rows: tuple[tuple[str, str], ...] = ()
+    button: tuple[str, str] | None = None
+    grave: bool = False
 
 
-def text(notice: Notice) -> str:
-    """A notice as plain text."""
-    return environment("en").get_template("notice.txt").render(notice=notice)
-
-
-def html(notice: Notice, locale: str) -> str:
-    """A notice as HTML."""
-    return environment(locale).get_template("notice.html").render(notice=notice, locale=locale)
-
-
-def plain(notice: Notice) -> str:
-    """A notice for a chat room: no title, for the room shows it apart."""
-    return "\n".join((*notice.said, *(f"{line.at} {line.text}" for line in notice.lines), notice.link)).strip()
-
-
-def test(message: Message, w: Words, *, page: str) -> Notice:
-    """That somebody tries out whether Bongsu reaches them here."""
-    return Notice(
-        subject=w.gettext("A test: Bongsu reaches you here"),
-        said=(
-            w.gettext("Nothing is wrong. %(by)s wanted to know whether alarms reach you.", by=_by(message, w)),
-            w.gettext("Did this mail go to the spam folder? Then allow its sender, or an alarm will go there too."),
-        ),
-        link=page,
-        link_text=w.gettext("Bongsu"),
-    )
-
-
-def digest(told: Sequence[Message], w: Words, *, page_of: Callable[[str], str], all_of: str) -> Notice:
-    """What an address was not told by itself, for there was too much of it."""
-    lines = tuple(
-        Line(w.time(each.decided_at), f"[{_service(each)}] {_subject(each, w)}", page_of(each.incident_id))
-        for each in told[:_MOST]
-    )
-    said = [
-        w.gettext(
-            "So many mails were on their way to you that these were put into one. What calls for you at once still "
-            "comes by itself."
-        )
-    ]
-    if len(told) > _MOST:
-        said.append(w.gettext("The first %(n)s are listed; the others are on the page.", n=_MOST))
-    return Notice(
-        subject=w.ngettext("%(n)s message in one mail", "%(n)s messages in one mail", len(told)),
-        said=tuple(said),
-        lines=lines,
-        link=all_of,
-        link_text=w.gettext("All incidents"),
-    )
-
-
-def relay_down(message: Message, w: Words) -> Notice:
-    """That mail reaches nobody, told another way."""
-    since, waiting = time_of(message.facts, "since"), int(number_of(message.facts, "waiting") or 0)
-    said = [
-        w.gettext("Bongsu cannot hand over any mail: alarms reach nobody by mail until this is mended."),
-        w.gettext("The mail server's last word: %(why)s", why=text_of(message.facts, "why")),
-        w.gettext("First: look whether the mail server runs and answers. Meanwhile, watch Bongsu's console."),
-    ]
-    if since is not None:
-        said.insert(1, w.gettext("Since %(since)s.", since=w.time(since)))
-    if waiting:
-        said.append(w.ngettext("%(n)s message waits.", "%(n)s messages wait.", waiting))
-    return Notice(subject=w.gettext("Mail does not go out"), said=tuple(said), alarm=True)
-
-
-def relay_up(message: Message, w: Words) -> Notice:
-    """That mail works again."""
-    since, until = time_of(message.facts, "since"), time_of(message.facts, "until")
-    lasted = until - since if since and until else timedelta(0)
-    return Notice(
-        subject=w.gettext("Mail goes out again"),
-        said=(w.gettext("It did not for %(time)s. Everything that waited is sent now.", time=w.duration(lasted)),),
-    )
-
-
-def _by(message: Message, w: Words) -> str:
-    return text_of(message.facts, "by") or w.gettext("Somebody")
-
-
-def _service(message: Message) -> str:
-    return text_of(message.facts, "service") or "?"
-
-
-def _subject(message: Message, w: Words) -> str:
-    facts = {key: clean(value) if isinstance(value, str) else value for key, value in message.facts.items()}
-    policy = text_of(facts, "policy")
-    s = Situation(Kind(message.kind), message.level, _service(message), policy, facts, message.decided_at)
-    return situation.subject(s, w)
+def notice_mail(message: Message, notice: Notice, w: Words, *, sender: str, about: Mapping[str, str]) -> bytes:
+    """The whole mail; the same bytes however often it is made. ``about``: further headers."""
+    values = {"n": notice, "w": w}
+    templates = environment(w.locale)
+    headers = {
+        "From": mime.sent_by(sender),
+        "To": mime.mailbox(message.recipient.name, message.recipient.address),
+        "Subject": clean(notice.subject),
+        "Date": format_datetime(message.written_at),
+        "Message-ID": message.message_id,
+        "Auto-Submitted": "auto-generated",
+        "X-Bongsu-Kind": message.kind,
+        **about,
+    }
+    text = templates.get_template("notice.txt").render(values)
+    html = templates.get_template("notice.html").render(values)
+    return mime.mail(headers, text, html)

@@ -28,6 +28,8 @@ def why_words(why: str, w: Words) -> str:
             return w.gettext("there is no address for %(target)s", target=about)
         case "refused":
             return w.gettext("the mail server refused %(address)s", address=about)
+        case "suspect":
+            return w.gettext("mail to %(address)s was refused the last time", address=about)
         case _:
             return clean(why)
 

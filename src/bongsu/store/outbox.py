@@ -133,9 +133,7 @@ def let_go(tx: Connection, messages: Sequence[Message]) -> None:
     _lease(tx, messages, 0)
 
 
-_OURS = (
-    (outbox.c.id == bindparam("of_id")) & (outbox.c.fence == bindparam("of_fence")) & (outbox.c.state == "pending")
-)
+_OURS = (outbox.c.id == bindparam("of_id")) & (outbox.c.fence == bindparam("of_fence")) & (outbox.c.state == "pending")
 _FINISH = (
     update(outbox)
     .where(_OURS)

@@ -13,9 +13,7 @@ from bongsu.store.schema import silences
 
 # made once: in a storm of alerts, making a statement costs more than running it
 _SINCE = (
-    select(silences.c.body)
-    .where(silences.c.ends_at > bindparam("ended"))
-    .order_by(silences.c.ends_at, silences.c.id)
+    select(silences.c.body).where(silences.c.ends_at > bindparam("ended")).order_by(silences.c.ends_at, silences.c.id)
 )
 
 
