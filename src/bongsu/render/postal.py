@@ -9,7 +9,8 @@ from bongsu.core.incident import Kind
 from bongsu.render import situation
 from bongsu.render.notices import Notice
 from bongsu.render.situation import Situation
-from bongsu.render.words import Words, clean, number_of, text_of, time_of
+from bongsu.render.terms import kind_word
+from bongsu.render.words import N_, Words, clean, number_of, text_of, time_of
 from bongsu.store.outbox import Message
 
 TEST = "test"
@@ -78,6 +79,19 @@ def relay_up(message: Message, w: Words) -> Notice:
             w.gettext("It did not for %(time)s. Everything that waited is sent now.", time=w.duration(lasted)),
         ),
     )
+
+
+_KINDS = {
+    TEST: N_("test"),
+    "digest": N_("several in one"),
+    "relay_down": N_("mail does not go out"),
+    "relay_up": N_("mail goes out again"),
+}
+
+
+def kind_words(message: Message, w: Words) -> str:
+    """What a message is about."""
+    return w.gettext(_KINDS[message.kind]) if message.kind in _KINDS else kind_word(message.kind, message.level, w)
 
 
 def _by(message: Message, w: Words) -> str:

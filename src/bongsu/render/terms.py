@@ -66,7 +66,7 @@ def kind_word(kind: str, level: int, w: Words) -> str:
     return w.gettext("%(what)s, passed up to tier %(tier)s", what=said, tier=level) if level else said
 
 
-_DELIVERY = {"pending": N_("waits"), "accepted": N_("accepted"), "refused": N_("refused")}
+_DELIVERY = {"pending": N_("waits"), "gathered": N_("gathered"), "accepted": N_("accepted"), "refused": N_("refused")}
 
 
 def delivery_word(state: str, w: Words) -> str:
