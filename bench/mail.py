@@ -21,7 +21,7 @@ from collections import Counter
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from bench.ingest import answers
@@ -95,11 +95,12 @@ class Peer:
     def post(self, count: int = 1, people: int = 0) -> tuple[float, list[int]]:
         """Post alerts that are an incident each; when it began, and their tokens."""
         tokens = [next(_tokens) for _ in range(count)]
-        now = datetime.now(UTC).isoformat()  # noqa: TID251 - a real clock is meant
+        now = datetime.now(UTC)  # noqa: TID251 - a real clock is meant
+        times = {"startsAt": now.isoformat(), "endsAt": (now + timedelta(hours=3)).isoformat()}
         alerts = [
             {
                 "labels": {"alertname": f"T{token}x", "people": str(token % people) if people else "one"},
-                "startsAt": now,
+                **times,
             }
             for token in tokens
         ]
