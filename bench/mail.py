@@ -18,8 +18,8 @@ import sys
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -188,28 +188,36 @@ def outage(peer: Peer) -> tuple[float, int, int]:
 def main() -> None:
     """Measure and print."""
     with ExitStack() as stack, Steal() as steal:
-        stores = {"sqlite": ""}
-        if os.environ.get("BENCH_POSTGRES", "1") != "0":
-            stores["postgresql"] = stack.enter_context(postgres())()
+        database = stack.enter_context(postgres()) if os.environ.get("BENCH_POSTGRES", "1") != "0" else None
+        stores = ("sqlite", "postgresql") if database is not None else ("sqlite",)
         sinks = {name: Sink(free_port()) for name in ("alertmanager", *stores)}
         for each in sinks.values():
             stack.callback(each.stop)
-        peers = {"alertmanager": stack.enter_context(alertmanager(sinks["alertmanager"]))}
-        peers |= {name: stack.enter_context(bongsu(sinks[name], store)) for name, store in stores.items()}
-        for peer in peers.values():
-            singles(peer)  # everybody warms up
-        took: dict[str, list[list[float]]] = {name: [] for name in peers}
-        rates: dict[str, list[tuple[float, int]]] = {name: [] for name in peers}
+        start: dict[str, Callable[[], AbstractContextManager[Peer]]] = {
+            "alertmanager": lambda: alertmanager(sinks["alertmanager"]),
+            "sqlite": lambda: bongsu(sinks["sqlite"]),
+        }
+        if database is not None:
+            start["postgresql"] = lambda: bongsu(sinks["postgresql"], database())
+        took: dict[str, list[list[float]]] = {name: [] for name in start}
+        rates: dict[str, list[tuple[float, int]]] = {name: [] for name in start}
         spread: dict[str, list[float]] = {name: [] for name in stores}
         for number in range(1, ROUNDS + 1):
-            for name, peer in peers.items():
-                took[name].append(singles(peer))
-            for name, peer in peers.items():
-                rates[name].append(flood(peer))
+            for name, begin in start.items():  # each anew: what has piled up before is not part of the measurement
+                with begin() as peer:
+                    singles(peer)
+                    took[name].append(singles(peer))
+                    rates[name].append(flood(peer))
             for name in stores:
-                spread[name].append(flood(peers[name], PEOPLE)[0])
+                with start[name]() as peer:
+                    singles(peer)
+                    spread[name].append(flood(peer, PEOPLE)[0])
             print(f"round {number} of {ROUNDS}, stolen {steal.share():.1%}", file=sys.stderr)
-        away = {name: outage(peers[name]) for name in stores}
+        away = {}
+        for name in stores:
+            with start[name]() as peer:
+                singles(peer)
+                away[name] = outage(peer)
     report(took, rates, spread, away)
 
 

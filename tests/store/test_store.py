@@ -17,7 +17,7 @@ from bongsu.core.policy import Policy, Tier
 from bongsu.core.routing import Destination
 from bongsu.core.schedule import Recipient
 from bongsu.store import actions, alerts, breaches, incidents, outbox, timeline
-from bongsu.store.database import Database
+from bongsu.store.database import Database, Transaction, after_commit
 from bongsu.store.migrate import TooNew, migrate
 from bongsu.store.outbox import Result
 from bongsu.store.schema import metadata
@@ -221,3 +221,43 @@ def test_a_failing_job_takes_nobody_with_it(db: Database) -> None:
         bad.result(10)
     assert len(db.read(lambda tx: timeline.of(tx, "good"))) == 20
     assert db.read(lambda tx: timeline.of(tx, "bad")) == []
+
+
+def test_a_lease_can_be_renewed_and_given_back(db: Database) -> None:
+    moment = timedelta(milliseconds=1)
+    db.write(lambda tx: outbox.put(tx, message()))
+    (held,) = db.write(lambda tx: outbox.claim(tx, T0, 10, lease=moment))
+    db.write(lambda tx: outbox.renew(tx, [held]))
+    assert not db.read(lambda tx: outbox.is_due(tx, T0))
+    assert db.write(lambda tx: outbox.claim(tx, T0, 10)) == []
+    db.write(lambda tx: outbox.let_go(tx, [held]))
+    (again,) = db.write(lambda tx: outbox.claim(tx, T0, 10))
+    db.write(lambda tx: outbox.let_go(tx, [held]))  # it is somebody else's by now
+    assert db.write(lambda tx: outbox.claim(tx, T0, 10)) == []
+    assert again.fence == held.fence + 1
+
+
+def test_while_mail_is_away_only_channels_are_claimed(db: Database) -> None:
+    chat = replace(message(2), recipient=Recipient("person:p2", "Chat", "channel:room", "en"))
+    db.write(lambda tx: outbox.put(tx, message(1), chat))
+    assert [m.recipient.name for m in db.write(lambda tx: outbox.claim(tx, T0, 10, mail=False))] == ["Chat"]
+    assert not db.read(lambda tx: outbox.is_due(tx, T0, mail=False))
+    assert db.read(lambda tx: outbox.is_due(tx, T0))
+
+
+def test_what_is_to_follow_a_commit_follows_it_and_only_it(db: Database) -> None:
+    done: list[str] = []
+
+    def good(tx: Transaction) -> None:
+        after_commit(tx, lambda: done.append(f"{len(db.read(lambda other: timeline.of(other, 'i1')))} on disk"))
+        timeline.append(tx, "i1", [Entry(T0, "x", {})])
+
+    def bad(tx: Transaction) -> None:
+        after_commit(tx, lambda: done.append("never"))
+        raise ValueError("no")
+
+    jobs = [db.submit(bad), db.submit(good), db.submit(bad)]
+    with pytest.raises(ValueError, match="no"):
+        db.write(bad)
+    jobs[1].result(10)
+    assert done == ["1 on disk"]

@@ -9,11 +9,15 @@ from __future__ import annotations
 import logging
 import re
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from bongsu.ports import Reason, Rejected, Retryable
 
 _LOG = logging.getLogger("apprise")
+_ONE_AT_A_TIME = threading.Lock()
+"""Apprise logs from threads of its own, so that two messages at a time could not be told apart."""
 _CODE = re.compile(r"error=(\d{3})\b")
 _SHUT = re.compile(r"time(d)? ?out|Connection error", re.IGNORECASE)
 
@@ -29,18 +33,13 @@ class AppriseChannel:
         import apprise
 
         address = self._address()
-        said = _Overheard()
-        _LOG.propagate = False  # what it logs may hold the address
-        _LOG.addHandler(said)
-        try:
+        with _ONE_AT_A_TIME, _overhearing() as said:
             channel = apprise.Apprise()
             if not channel.add(address):
                 raise Retryable(
                     Reason.SECRET, f"{self._file}: not an address that Apprise knows (its form: slack://...)"
                 )
             told = bool(channel.notify(body=text, title=title, body_format=apprise.NotifyFormat.TEXT))
-        finally:
-            _LOG.removeHandler(said)
         if told:
             return f"{self._name}: taken"
         code = said.code
@@ -68,19 +67,32 @@ class AppriseChannel:
         return address
 
 
+@contextmanager
+def _overhearing() -> Iterator[_Overheard]:
+    """Hear what Apprise logs, and let nobody else: it may hold the address."""
+    said = _Overheard()
+    level, propagate = _LOG.level, _LOG.propagate
+    _LOG.propagate = False
+    _LOG.setLevel(logging.WARNING)
+    _LOG.addHandler(said)
+    try:
+        yield said
+    finally:
+        _LOG.removeHandler(said)
+        _LOG.setLevel(level)
+        _LOG.propagate = propagate
+
+
 class _Overheard(logging.Handler):
-    """What Apprise logs on this thread, of which only a status code is ever passed on."""
+    """What Apprise logs, of which only a status code is ever passed on."""
 
     def __init__(self) -> None:
         super().__init__(logging.WARNING)
-        self._thread = threading.get_ident()
         self.code: int | None = None
         self.shut = False
 
     def emit(self, record: logging.LogRecord) -> None:
         """Keep the code."""
-        if record.thread != self._thread:
-            return
         said = record.getMessage()
         found = _CODE.search(said)
         self.code = int(found.group(1)) if found else self.code

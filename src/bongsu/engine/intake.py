@@ -26,6 +26,8 @@ from bongsu.store.database import Transaction
 
 KEEPS = timedelta(days=7)
 """How long an alert that has ended is remembered."""
+AT_ONCE = 16
+"""Destinations decided on in one go."""
 ENOUGH = 500
 """Alerts that an incident is decided by."""
 
@@ -106,9 +108,12 @@ def forget(context: Context) -> int:
 
 
 def _decide_all(context: Context, destinations: Iterable[Destination]) -> None:
-    asked = [context.db.submit(partial(_decide, context=context, to=each)) for each in sorted(destinations, key=repr)]
-    for answer in asked:
-        answer.result()
+    waiting = sorted(destinations, key=repr)
+    while waiting:  # a few at a time, so that what else is to be written need not wait for all of them
+        some, waiting = waiting[:AT_ONCE], waiting[AT_ONCE:]
+        asked = [context.db.submit(partial(_decide, context=context, to=each)) for each in some]
+        for answer in asked:
+            answer.result()
 
 
 def _decide(tx: Transaction, context: Context, to: Destination) -> None:

@@ -128,6 +128,16 @@ class Postman:
             result = Result(message, "pending", now, "retry:error", type(error).__name__, now + wait)
         count_delivery(result.outcome)
         self._done.put((message, result))
+        self._think_ahead(message.recipient.address)
+
+    def _think_ahead(self, address: str) -> None:
+        """Find the words of the address's next mail while the result of this one goes to disk."""
+        with self._guard:
+            behind = self._behind.get(address)
+            following = behind[0] if behind else None
+        if following is not None:
+            with suppress(Exception):  # it is made again when it is sent, and its fault is seen there
+                deliver.compose(self._context, following)
 
     def _write(self, done: list[Done]) -> None:
         results = [result for _, result in done if result is not None]

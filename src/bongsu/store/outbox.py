@@ -134,6 +134,13 @@ def let_go(tx: Connection, messages: Sequence[Message]) -> None:
 
 
 _OURS = (outbox.c.id == bindparam("of_id")) & (outbox.c.fence == bindparam("of_fence")) & (outbox.c.state == "pending")
+_HELD = (
+    select(outbox.c.id, outbox.c.fence)
+    .where(outbox.c.id.in_(bindparam("these", expanding=True)) & (outbox.c.state == "pending"))
+    .order_by(outbox.c.id)
+    .with_for_update()
+)
+_TRIED = insert(attempts)
 _FINISH = (
     update(outbox)
     .where(_OURS)
@@ -151,13 +158,8 @@ _FINISH = (
 def finish(tx: Connection, results: Sequence[Result]) -> set[int]:
     """Write how attempts went; the ids of those whose lease was not lost to somebody else meanwhile."""
     mine = {(each.message.id, each.message.fence) for each in results}
-    held = (
-        select(outbox.c.id, outbox.c.fence)
-        .where(outbox.c.id.in_([each[0] for each in mine]) & (outbox.c.state == "pending"))
-        .order_by(outbox.c.id)
-        .with_for_update()
-    )
-    kept = {row.id for row in tx.execute(held) if (row.id, row.fence) in mine}
+    held = tx.execute(_HELD, {"these": [each[0] for each in mine]})
+    kept = {row.id for row in held if (row.id, row.fence) in mine}
     changes = [
         {
             "of_id": each.message.id,
@@ -176,7 +178,7 @@ def finish(tx: Connection, results: Sequence[Result]) -> set[int]:
         {"outbox_id": each.message.id, "at": each.at, "outcome": each.outcome, "answer": each.answer}
         for each in results
     ]
-    tx.execute(insert(attempts), tries)
+    tx.execute(_TRIED, tries)
     return kept
 
 

@@ -6,9 +6,13 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import Connection, delete, insert, select
+from sqlalchemy import Connection, bindparam, delete, insert, select
 
 from bongsu.store.schema import suspects
+
+# made once: in a storm, making a statement costs more than running it
+_AMONG = select(suspects).where(suspects.c.address.in_(bindparam("these", expanding=True)))
+_CLEAR = delete(suspects).where(suspects.c.address.in_(bindparam("these", expanding=True)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,13 +31,14 @@ def mark(tx: Connection, address: str, since: datetime, why: str) -> None:
 
 def clear(tx: Connection, addresses: Collection[str]) -> None:
     """They were accepted."""
-    tx.execute(delete(suspects).where(suspects.c.address.in_(addresses)))
+    if addresses:
+        tx.execute(_CLEAR, {"these": list(addresses)})
 
 
 def among(tx: Connection, addresses: Collection[str]) -> dict[str, Suspect]:
     """Those of the addresses that are suspect."""
-    query = select(suspects).where(suspects.c.address.in_(addresses))
-    return {row.address: Suspect(row.since, row.why) for row in tx.execute(query)}
+    found = tx.execute(_AMONG, {"these": list(addresses)})
+    return {row.address: Suspect(row.since, row.why) for row in found}
 
 
 def every(tx: Connection) -> dict[str, Suspect]:
