@@ -174,3 +174,12 @@ def test_everybody_can_be_sent_a_test(world: World) -> None:
     said = world.post.letters[0].get_body(("plain",)).get_content()  # type: ignore[union-attr]
     assert [str(m["X-Bongsu-Kind"]) for m in world.post.letters] == ["test"] * 4
     assert "Lee Sora" in said
+
+
+def test_a_mail_draws_where_the_cpu_comes_from(world: World) -> None:
+    world.cpu(0.08)
+    world.advance(minutes=10)
+    to_tier_one(world)
+    letter = world.expect_mail(to="jimin", kind="tier", tier=1)
+    for part in ("plain", "html"):
+        assert "▁▁▁▁▁▁▁▁▁▁▄▄▄▄▄" in letter.get_body((part,)).get_content()  # type: ignore[union-attr]

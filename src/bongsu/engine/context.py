@@ -13,7 +13,7 @@ from bongsu.core.routing import Routing
 from bongsu.core.schedule import Directory
 from bongsu.core.service import Service
 from bongsu.core.timescale import Timescale
-from bongsu.engine.known import Arriving, Known, Outgoing, RelayState, Touched
+from bongsu.engine.known import Arriving, Known, Outgoing, RelayState, Touched, Traces
 from bongsu.ports import AccessLog, Balancer, Channel, Clock, Machines, Metrics, Notifier
 from bongsu.store.database import Database
 
@@ -77,6 +77,7 @@ class Context:
     digest_over: int = 10
     senders: int = 8
     relay: RelayState = field(default_factory=RelayState)
+    traces: Traces = field(default_factory=Traces)
     outgoing: Outgoing = field(default_factory=Outgoing)
     mail_due: threading.Event = field(default_factory=threading.Event)
     work_due: threading.Event = field(default_factory=threading.Event)

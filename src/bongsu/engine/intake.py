@@ -26,6 +26,8 @@ from bongsu.store.database import Transaction
 
 KEEPS = timedelta(days=7)
 """How long an alert that has ended is remembered."""
+FRESH = timedelta(seconds=30)
+"""For how long an open incident is shown as it was last seen, while none of its alerts changes."""
 AT_ONCE = 16
 """Destinations decided on in one go."""
 ENOUGH = 500
@@ -88,15 +90,23 @@ def decide_touched(context: Context) -> None:
 
 
 def look_again(context: Context) -> None:
-    """Alerts end by their ``endsAt``, silences begin and end, and a crash may have come between two steps."""
+    """Alerts end by their ``endsAt``, silences begin and end, and a crash may have come between two steps.
+
+    What has not stirred is looked at now and then alone: a thousand open incidents must not keep the disk busy.
+    """
     now = context.clock.now()
+    before = context.touched.look(now)
     watched = [each.policy.name for each in context.services.values()]
     watched += [each.blind.name for each in context.services.values()]
 
     def waiting(tx: Transaction) -> set[Destination]:
-        open_ones = incidents.open_under(tx, watched)
+        everything = before is None or bool(silences.since(tx, before))
+        stirred = set() if before is None else alerts.ended(tx, before, now)
         return alerts.homeless(tx, now) | {
-            Destination(each.service, each.policy.name, each.group) for each in open_ones
+            to
+            for each in incidents.open_under(tx, watched)
+            for to in [Destination(each.service, each.policy.name, each.group)]
+            if everything or to in stirred or now - each.seen.at >= FRESH
         }
 
     _decide_all(context, context.db.read(waiting))

@@ -60,6 +60,7 @@ _POSTGRES = (
 )
 
 
+_ALL = 2**31 - 1
 # made once: in a storm of alerts, making a statement costs more than running it
 _THERE = (
     (alerts.c.service == bindparam("of_service"))
@@ -70,6 +71,7 @@ _FIRING = (
     select(alerts)
     .where((alerts.c.ends_at > bindparam("now")) & (alerts.c.id > bindparam("after")))
     .order_by(alerts.c.id)
+    .limit(bindparam("most"))
 )
 _FIRING_THERE = _FIRING.where(_THERE)
 _JOIN_ALL = (
@@ -116,13 +118,21 @@ def firing(
     tx: Connection, now: datetime, to: Destination | None = None, *, after: int = 0, limit: int | None = None
 ) -> list[Kept]:
     """Alerts that have not ended, the oldest first; of one destination, or all. ``after``: rows behind this number."""
-    query = (_FIRING if to is None else _FIRING_THERE).limit(limit)
-    return [_one(row) for row in tx.execute(query, {"now": now, "after": after, **_of(to)})]
+    query = _FIRING if to is None else _FIRING_THERE
+    most = _ALL if limit is None else limit
+    return [_one(row) for row in tx.execute(query, {"now": now, "after": after, "most": most, **_of(to)})]
 
 
 def join_all(tx: Connection, to: Destination, now: datetime, incident_id: str) -> None:
     """Note that an incident speaks for every alert of a destination that fires and has none."""
     tx.execute(_JOIN_ALL, {"now": now, "joins": incident_id, **_of(to)})
+
+
+def ended(tx: Connection, since: datetime, now: datetime) -> set[Destination]:
+    """Destinations of which an alert has ended meanwhile by its own ``endsAt``."""
+    over = (alerts.c.ends_at > since) & (alerts.c.ends_at <= now) & alerts.c.incident_id.is_not(None)
+    query = select(alerts.c.service, alerts.c.policy, alerts.c.group_key).where(over).distinct()
+    return {Destination(*row) for row in tx.execute(query)}
 
 
 def homeless(tx: Connection, now: datetime) -> set[Destination]:

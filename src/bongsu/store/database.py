@@ -176,6 +176,11 @@ def _engine(url: str, is_sqlite: bool) -> Engine:
 
 def database_clock(tx: Connection) -> ColumnElement[int]:
     """The database's own time in microseconds since 1970, for a statement; for leases alone (rule 14)."""
-    if tx.dialect.name == "sqlite":
+    return clock_of(tx.dialect.name)
+
+
+def clock_of(dialect: str) -> ColumnElement[int]:
+    """The same, by the name of the database's dialect."""
+    if dialect == "sqlite":
         return literal_column("CAST((julianday('now') - 2440587.5) * 86400000000 AS INTEGER)", BigInteger)
     return literal_column("CAST(extract(epoch FROM clock_timestamp()) * 1000000 AS BIGINT)", BigInteger)

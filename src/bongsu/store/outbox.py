@@ -19,13 +19,17 @@ from bongsu.core.delivery import CHANNEL
 from bongsu.core.incident import Facts
 from bongsu.core.schedule import Recipient
 from bongsu.store.columns import pack, unpack
-from bongsu.store.database import database_clock
+from bongsu.store.database import clock_of, database_clock
 from bongsu.store.schema import attempts, outbox
 
 LEASE = timedelta(seconds=10)
 _PUT = {
     "sqlite": sqlite_insert(outbox).on_conflict_do_nothing(index_elements=["message_id"]),
     "postgresql": postgresql_insert(outbox).on_conflict_do_nothing(index_elements=["message_id"]),
+}
+_PUT_CLAIMED = {
+    dialect: put.values(leased_until=clock_of(dialect) + LEASE // timedelta(microseconds=1), fence=1).returning(outbox)
+    for dialect, put in _PUT.items()
 }
 
 
@@ -87,15 +91,15 @@ def put(tx: Connection, *messages: Message) -> None:
         tx.execute(_PUT[tx.dialect.name], [_row(message) for message in messages])
 
 
-def put_claimed(tx: Connection, messages: Sequence[Message], lease: timedelta = LEASE) -> list[Message]:
+def put_claimed(tx: Connection, messages: Sequence[Message]) -> list[Message]:
     """Add messages that the caller sends itself, at once: they are claimed from the beginning."""
     if not messages:
         return []
-    statement = _PUT[tx.dialect.name].values(leased_until=_until(tx, lease), fence=1).returning(outbox)
-    rows = [{**_row(message)} for message in messages]
+    rows = [_row(message) for message in messages]
     for row in rows:
         del row["leased_until"], row["fence"]
-    return sorted((message_of(row) for row in tx.execute(statement, rows)), key=lambda message: message.id)
+    found = tx.execute(_PUT_CLAIMED[tx.dialect.name], rows)
+    return sorted((message_of(row) for row in found), key=lambda message: message.id)
 
 
 def claim(tx: Connection, now: datetime, limit: int, *, mail: bool = True, lease: timedelta = LEASE) -> list[Message]:
