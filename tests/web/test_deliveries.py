@@ -6,6 +6,7 @@ import json
 import subprocess
 import sys
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -101,3 +102,18 @@ def test_the_page_lists_every_attempt_with_the_servers_answer(server: Server, la
     assert "550 5.1.1 no@example.com: no such mailbox here" in html
     assert "sora@example.com" not in html
     assert server.ask("GET", "/deliveries?status=lost")[0] == 400
+
+
+def test_the_console_says_that_mail_does_not_go_out(tmp_path: Path) -> None:
+    server = Server(tmp_path)  # nobody listens where its mail goes
+    try:
+        done = notify(server, "jimin", "--wait", "1")
+        assert done.returncode == 1
+        assert "Connection refused" in done.stdout
+        for path in ("/incidents", "/deliveries"):
+            assert "Mail does not go out." in server.ask("GET", path)[1]
+        status, found = server.ask("GET", "/api/relay")
+        assert (status, found["down"], len(found["outages"])) == (200, True, 1)
+    finally:
+        server.process.terminate()
+        server.process.wait(10)

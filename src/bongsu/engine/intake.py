@@ -28,6 +28,8 @@ KEEPS = timedelta(days=7)
 """How long an alert that has ended is remembered."""
 FRESH = timedelta(seconds=30)
 """For how long an open incident is shown as it was last seen, while none of its alerts changes."""
+MISSED = timedelta(seconds=20)
+"""After how long an alert without an incident was not decided on; before, it is about to be."""
 AT_ONCE = 16
 """Destinations decided on in one go."""
 ENOUGH = 500
@@ -102,7 +104,7 @@ def look_again(context: Context) -> None:
     def waiting(tx: Transaction) -> set[Destination]:
         everything = before is None or bool(silences.since(tx, before))
         stirred = set() if before is None else alerts.ended(tx, before, now)
-        return alerts.homeless(tx, now) | {
+        return alerts.homeless(tx, now, before and now - MISSED) | {
             to
             for each in incidents.open_under(tx, watched)
             for to in [Destination(each.service, each.policy.name, each.group)]

@@ -135,9 +135,10 @@ def ended(tx: Connection, since: datetime, now: datetime) -> set[Destination]:
     return {Destination(*row) for row in tx.execute(query)}
 
 
-def homeless(tx: Connection, now: datetime) -> set[Destination]:
-    """Destinations with alerts that fire and that no incident speaks for yet."""
+def homeless(tx: Connection, now: datetime, received_by: datetime | None = None) -> set[Destination]:
+    """Destinations with alerts that fire and that no incident speaks for yet, although they came so long ago."""
     waiting = (alerts.c.ends_at > now) & alerts.c.incident_id.is_(None) & (alerts.c.service != "")
+    waiting &= alerts.c.received_at <= (received_by or now)
     query = select(alerts.c.service, alerts.c.policy, alerts.c.group_key).where(waiting).distinct()
     return {Destination(*row) for row in tx.execute(query)}
 
