@@ -71,6 +71,7 @@ def _send(tx: Transaction, context: Context, messages: list[outbox.Message]) -> 
     outbox.put(tx, *rest)
     claimed = outbox.put_claimed(tx, at_once)
     if claimed:
+        context.outgoing.prepare(claimed)
         after_commit(tx, partial(context.outgoing.hand, claimed))
     if rest:
         after_commit(tx, context.mail_due.set)

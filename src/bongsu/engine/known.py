@@ -149,11 +149,17 @@ class Outgoing:
 
     def __init__(self) -> None:
         self._take: Callable[[Sequence[Message]], None] | None = None
+        self._prepare: Callable[[Sequence[Message]], None] | None = None
         self._room: Callable[[], bool] = bool
 
-    def open(self, take: Callable[[Sequence[Message]], None], room: Callable[[], bool]) -> None:
-        """From now on ``take`` gets them while there is ``room``."""
-        self._take, self._room = take, room
+    def open(
+        self,
+        take: Callable[[Sequence[Message]], None],
+        room: Callable[[], bool],
+        prepare: Callable[[Sequence[Message]], None],
+    ) -> None:
+        """From now on ``take`` gets them while there is ``room``; ``prepare`` sees them before they are on disk."""
+        self._take, self._room, self._prepare = take, room, prepare
 
     def close(self) -> None:
         """Nobody sends here any more."""
@@ -163,6 +169,11 @@ class Outgoing:
     def wants(self) -> bool:
         """Whether a message should be written as claimed already."""
         return self._take is not None and self._room()
+
+    def prepare(self, messages: Sequence[Message]) -> None:
+        """They are about to be on disk, or not: nothing may leave the house yet."""
+        if self._prepare is not None:
+            self._prepare(messages)
 
     def hand(self, messages: Sequence[Message]) -> None:
         """They are on disk; once nobody sends here their lease runs out, and they are claimed like any other."""

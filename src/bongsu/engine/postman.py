@@ -49,7 +49,7 @@ class Postman:
         self._probes = 0
         self._more = False
         """Whether more was due than could be held."""
-        context.outgoing.open(self._take_all, lambda: len(self._held) < MOST_HELD)
+        context.outgoing.open(self._take_all, lambda: len(self._held) < MOST_HELD, self._prepare)
 
     def round(self) -> None:
         """Claim what is due and hand it to the senders; keep leases; ask for a relay that is away."""
@@ -130,14 +130,24 @@ class Postman:
         self._done.put((message, result))
         self._think_ahead(message.recipient.address)
 
+    def _prepare(self, messages: Sequence[Message]) -> None:
+        """Find the words while the disk is busy; when much is to be sent, that would be for nothing: few are kept."""
+        if not self._held and len(messages) <= self._context.senders:
+            for message in messages:
+                with suppress(RuntimeError):
+                    self._pool.submit(self._find_words, message)
+
     def _think_ahead(self, address: str) -> None:
         """Find the words of the address's next mail while the result of this one goes to disk."""
         with self._guard:
             behind = self._behind.get(address)
             following = behind[0] if behind else None
         if following is not None:
-            with suppress(Exception):  # it is made again when it is sent, and its fault is seen there
-                deliver.compose(self._context, following)
+            self._find_words(following)
+
+    def _find_words(self, message: Message) -> None:
+        with suppress(Exception):  # they are found again when it is sent, and a fault is seen there
+            deliver.compose(self._context, message)
 
     def _write(self, done: list[Done]) -> None:
         results = [result for _, result in done if result is not None]
