@@ -18,8 +18,9 @@ from bongsu.catalogue import load_catalogue
 from bongsu.core.alert import Alert
 from bongsu.core.incident import Incident
 from bongsu.core.policy import Ceiling, Policy, Runway, Tier
+from bongsu.core.rotation import Beat, Rotation, Schedule
 from bongsu.core.routing import Route, Routing
-from bongsu.core.schedule import Directory, Person, Rotation, Team
+from bongsu.core.schedule import Directory, Person, Team
 from bongsu.core.service import BLIND, Service
 from bongsu.engine import command, deliver, intake, report, respond, watch
 from bongsu.engine.context import Context
@@ -174,7 +175,9 @@ PEOPLE = Directory(
         "commerce": Team("commerce", "Commerce department", ("jimin", "sora"), "en", ("commerce@example.com",)),
         "headquarters": Team("headquarters", "Headquarters", ("sora",), "en", ("hq@example.com",)),
     },
-    schedules={"shop": Rotation(("jimin", "sora"), timedelta(days=7), START - timedelta(days=1))},
+    schedules={
+        "shop": Schedule((Rotation(("jimin", "sora"), Beat(START - timedelta(days=1), timedelta(days=7))),)),
+    },
 )
 
 

@@ -10,6 +10,7 @@ from bongsu.core.delivery import message_id
 from bongsu.core.escalation import Event, Note, Notify, Outcome, Unreachable, step
 from bongsu.core.incident import Entry, Facts, Incident, Kind
 from bongsu.core.schedule import Recipient
+from bongsu.engine import people
 from bongsu.engine.context import Context
 from bongsu.store import actions, incidents, outbox, timeline
 from bongsu.store.database import Transaction
@@ -65,15 +66,14 @@ def _recipients(
 ) -> tuple[Recipient, ...]:
     if effect.kind is Kind.RESOLVED:
         return outbox.told(tx, incident_id)
-    found = [each for target in effect.targets for each in context.directory.resolve(target, now)]
-    return tuple({each.address: each for each in found}.values())
+    return people.resolve(tx, context, effect.targets, now)
 
 
 def _around(tx: Transaction, context: Context, incident: Incident, effect: Notify, now: datetime) -> Facts:
     """Who was told before, who comes next, and what was done meanwhile: what a reader at night asks first."""
     before = {message.recipient.name for message in outbox.of(tx, incident.id) if message.state != "refused"}
     tiers = incident.policy.tiers[effect.level :] if effect.kind is Kind.TIER else ()
-    coming = [each for target in (tiers[0].notify if tiers else ()) for each in context.directory.resolve(target, now)]
+    coming = people.resolve(tx, context, tiers[0].notify if tiers else (), now)
     added = [act.machine for act in actions.of(tx, incident.id) if act.kind == "add" and act.state == "done"]
     return {
         "told_before": ", ".join(sorted(before)) if effect.kind is Kind.TIER else "",

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
+from bongsu.core.contact import Weekly
 from bongsu.core.policy import Policy
 from bongsu.core.routing import Routing
 from bongsu.core.schedule import Directory
@@ -35,6 +36,8 @@ class Context:
     ``balancers``, ``machines`` and ``logs`` are by service, for the services that have one; ``policies`` are those that
     alerts may be routed to. ``mail_due`` is set when
     a message was written, so that delivery need not wait for its next look; ``work_due`` likewise for actions.
+    ``directory`` is what the configuration says; ``engine.people`` knows who stands in for whom besides. ``verify`` and
+    ``readiness`` are mails that come by the calendar of the wall; a round is over after ``answer_within``.
     """
 
     db: Database
@@ -59,6 +62,9 @@ class Context:
     routing: Routing = field(default_factory=lambda: Routing({}))
     policies: Mapping[str, Policy] = field(default_factory=dict)
     integrations: Mapping[str, Integration] = field(default_factory=dict)
+    verify: Weekly = field(default_factory=Weekly)
+    readiness: Weekly = field(default_factory=Weekly)
+    answer_within: timedelta = timedelta(days=2)
     arriving: Arriving = field(default_factory=Arriving)
     known: Known = field(default_factory=Known)
     touched: Touched = field(default_factory=Touched)
