@@ -16,13 +16,14 @@ from pathlib import Path
 
 from bongsu.catalogue import load_catalogue
 from bongsu.core.alert import Alert
+from bongsu.core.contact import Weekly
 from bongsu.core.incident import Incident
 from bongsu.core.policy import Ceiling, Policy, Runway, Tier
 from bongsu.core.rotation import Beat, Rotation, Schedule
 from bongsu.core.routing import Route, Routing
 from bongsu.core.schedule import Directory, Person, Team
 from bongsu.core.service import BLIND, Service
-from bongsu.engine import command, deliver, intake, report, respond, watch
+from bongsu.engine import command, contacts, deliver, intake, readiness, report, respond, watch
 from bongsu.engine.context import Context
 from bongsu.ports import Letter, Reason, Rejected, Retryable, Samples, Unavailable
 from bongsu.store import incidents, outbox
@@ -202,6 +203,7 @@ class World:
         self.seen = 0
         self._began: dict[tuple[object, ...], datetime] = {}
         self.policy, self.directory = policy, directory
+        self.verify, self.readiness = Weekly(), Weekly()
         self.context = self._open()
 
     def _open(self) -> Context:
@@ -224,6 +226,8 @@ class World:
             routing=Routing({"shop": (self.policy.name, BLIND)}, self.routes, "shop"),
             policies={self.policy.name: self.policy, "at-once": AT_ONCE},
             directory=self.directory,
+            verify=self.verify,
+            readiness=self.readiness,
             metrics=self.metrics,
             notifier=self.post,
             link_key=b"a key for stories",
@@ -285,6 +289,8 @@ class World:
         respond.respond(self.context)
         respond.shrink(self.context)
         report.keep(self.context)
+        contacts.due(self.context)
+        readiness.due(self.context)
         self.deliver()
 
     def deliver(self) -> None:

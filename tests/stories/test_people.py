@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+import re
+from datetime import UTC, timedelta
+from email.message import EmailMessage
 
 import pytest
 
+from bongsu.core.contact import Weekly
 from bongsu.core.errors import InvalidInput, NotFound
-from bongsu.engine import people
-from bongsu.testing import World
+from bongsu.core.rotation import Beat
+from bongsu.engine import contacts, people
+from bongsu.render import links
+from bongsu.render.links import Forged
+from bongsu.testing import START, World
 
 DAY = timedelta(days=1)
 
@@ -78,3 +84,110 @@ def test_somebody_who_has_left_stands_in_for_nobody(world: World) -> None:
     world.restart()
     breach(world)
     world.expect_mail(to="jimin", kind="tier", tier=1)
+
+
+def asked_link(mail: EmailMessage) -> str:
+    """The token of the link in a mail that asks."""
+    body = mail.get_body(("plain",))
+    assert body is not None
+    found = re.search(r"/c/([A-Za-z0-9_.-]+)", body.get_content())
+    assert found is not None
+    return found[1]
+
+
+def test_everybody_is_asked_and_the_report_says_who_cannot_be_reached(world: World) -> None:
+    world.verify = Weekly(None, ("team:headquarters",))
+    world.restart()
+    world.post.refuses.add("commerce@example.com")
+    contacts.start(world.context, "Lee Sora")
+    world.deliver()
+    world.restart()
+    world.advance(minutes=10)
+    mails = {mail["To"].addresses[0].username: mail for mail in world.post.letters}
+    assert set(mails) == {"jimin", "sora", "hq"}
+    assert "버튼" in mails["jimin"]["Subject"]
+    for who in ("jimin", "sora"):
+        contacts.answer(world.context, asked_link(mails[who]))
+    world.clock.advance(2 * DAY)
+    world.advance(seconds=15)
+    world.seen = 3
+    report = world.expect_mail(to="hq", kind="contact-report")
+    text = report.get_body(("plain",))
+    assert text is not None
+    said = text.get_content()
+    assert report["Subject"] == "2 addresses cannot be reached"
+    assert "commerce@example.com was refused: 550 no such user" in said
+    assert "hq@example.com: no answer" in said
+    assert "jimin@example.com answered after 10 min" in said
+    assert "2 of 4 answered" in said
+    world.advance(minutes=30)
+    world.expect_silence()
+
+
+def test_a_round_in_which_all_answer_is_over_at_once(world: World) -> None:
+    world.verify = Weekly(None, ("person:sora",))
+    world.restart()
+    contacts.start(world.context, "Lee Sora", ("jimin",))
+    world.advance(minutes=1)
+    contacts.answer(world.context, asked_link(world.expect_mail(to="jimin", kind="contact")))
+    world.advance(minutes=1)
+    assert world.expect_mail(to="sora", kind="contact-report")["Subject"] == "The one address answered"
+    world.expect_silence()
+
+
+def test_the_weekly_round_comes_once_a_week_also_across_restarts(world: World) -> None:
+    beat = Beat(START + timedelta(hours=1), 7 * DAY, UTC)
+    world.verify = Weekly(beat)
+    world.restart()
+    world.advance(minutes=59)
+    world.expect_silence()
+    world.advance(minutes=2)
+    assert sorted(mail["To"].addresses[0].username for mail in world.post.letters) == [
+        "commerce",
+        "hq",
+        "jimin",
+        "sora",
+    ]
+    world.restart()
+    world.advance(minutes=60)
+    assert len(world.post.letters) == 4
+    world.stop()
+    world.clock.advance(7 * DAY)
+    world.restart()
+    world.advance(seconds=15)
+    assert len(world.post.letters) == 8, "an hour late is caught up"
+    world.clock.advance(9 * DAY)
+    world.advance(seconds=15)
+    assert len(world.post.letters) == 8, "two days late waits for its next day"
+
+
+def test_whom_to_ask_must_be_there_and_have_an_address(world: World) -> None:
+    with pytest.raises(InvalidInput, match="there is no 'jimmy'"):
+        contacts.start(world.context, "x", ("jimmy",))
+    with pytest.raises(Forged):
+        contacts.answer(world.context, "not-a-token")
+    token = links.sign(world.context.link_key, "an incident", "person:jimin", world.clock.now())
+    with pytest.raises(Forged):
+        contacts.answer(world.context, token)
+
+
+def test_readiness_is_mailed_only_when_something_is_wrong(world: World) -> None:
+    world.readiness = Weekly(Beat(START + timedelta(minutes=30), 7 * DAY, UTC), ("person:jimin", "person:sora"))
+    world.restart()
+    world.advance(minutes=31)
+    world.expect_silence()
+    world.post.refuses.add("jimin@example.com")
+    contacts.start(world.context, "x", ("jimin",))
+    world.deliver()
+    world.post.refuses.clear()
+    world.clock.advance(7 * DAY)
+    world.advance(seconds=15)
+    korean = world.expect_mail(to="jimin", kind="readiness")
+    english = world.expect_mail(to="sora", kind="readiness")
+    text = english.get_body(("plain",))
+    assert text is not None
+    assert "the last mail to jimin@example.com was refused" in text.get_content()
+    assert "tier 1 may reach nobody" not in text.get_content(), "Sora is on call this week"
+    assert "지금 경보가" in korean["Subject"]
+    world.advance(minutes=5)
+    world.expect_silence()

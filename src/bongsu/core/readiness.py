@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from bongsu.core.incident import Facts
 from bongsu.core.policy import Policy
 from bongsu.core.rotation import Schedule
-from bongsu.core.schedule import Directory, Recipient
+from bongsu.core.schedule import Directory, Person, Recipient, Team
 
 AHEAD = timedelta(days=14)
 """How far gaps are looked for."""
@@ -56,9 +56,7 @@ def judge(
     """Everything that is wrong, the gravest first. ``stale_before``: what was verified before that is too old."""
     known = standings or {}
     found = [fault for policy in policies.values() for fault in _of_policy(policy, directory, now, known)]
-    found += [
-        fault for name, each in sorted(directory.schedules.items()) for fault in _of_schedule(name, each, directory, now)
-    ]
+    found += [fault for name, each in sorted(directory.schedules.items()) for fault in _of_schedule(name, each, now)]
     found += _of_people(directory, now, known, stale_before)
     return tuple(sorted(found, key=lambda fault: not fault.wrong))
 
@@ -104,7 +102,7 @@ def _unreliable(standing: Standing | None) -> bool:
     return standing is not None and (standing.suspect or standing.silent)
 
 
-def _of_schedule(name: str, schedule: Schedule, directory: Directory, now: datetime) -> Iterator[Fault]:
+def _of_schedule(name: str, schedule: Schedule, now: datetime) -> Iterator[Fault]:
     gaps = schedule.gaps(now, now + AHEAD)
     if gaps:
         first, hours = gaps[0], sum((each.end - each.start for each in gaps), timedelta())
@@ -116,22 +114,15 @@ def _of_schedule(name: str, schedule: Schedule, directory: Directory, now: datet
                 "count": len(gaps), "total_s": hours.total_seconds(),
             },
         )  # fmt: skip
-    on_duty = {each.person for each in schedule.shifts(now, now + AHEAD) if each.person}
-    for person in sorted(on_duty):
-        found = directory.people.get(person)
-        if found is None or not found.addresses:
-            yield Fault("no_address", f"person.{person}", facts={"person": found.name if found else person, "schedule": name})
 
 
-def _of_people(
-    directory: Directory, now: datetime, known: Standings, stale_before: datetime | None
-) -> Iterator[Fault]:
-    everybody = [*directory.people.values(), *directory.teams.values()]
-    kinds = ["person"] * len(directory.people) + ["team"] * len(directory.teams)
-    for kind, reader in zip(kinds, everybody, strict=True):
+def _of_people(directory: Directory, now: datetime, known: Standings, stale_before: datetime | None) -> Iterator[Fault]:
+    everybody: list[tuple[str, Person | Team]] = [("person", each) for each in directory.people.values()]
+    everybody += [("team", each) for each in directory.teams.values()]
+    for kind, reader in everybody:
         if kind == "person" and not reader.addresses:
-            if not any(reader.id in each.people for each in directory.schedules.values()):
-                yield Fault("no_address", f"person.{reader.id}", wrong=False, facts={"person": reader.name})
+            on_duty = any(reader.id in each.people for each in directory.schedules.values())
+            yield Fault("no_address", f"person.{reader.id}", on_duty, {"name": reader.name})
             continue
         for address in reader.addresses:
             standing = known.get((f"{kind}:{reader.id}", address), Standing())

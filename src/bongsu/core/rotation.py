@@ -144,8 +144,9 @@ class Schedule:
 
     @property
     def people(self) -> tuple[str, ...]:
-        """Everybody who takes turns."""
-        return tuple(dict.fromkeys(person for layer in self.layers for person in layer.people))
+        """Everybody who takes turns or stands in."""
+        standing_in = (each.person for each in self.overrides)
+        return tuple(dict.fromkeys([*(person for layer in self.layers for person in layer.people), *standing_in]))
 
     def on_call(self, now: datetime) -> str | None:
         """Who has the turn; None in a gap."""

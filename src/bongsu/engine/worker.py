@@ -8,7 +8,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 
-from bongsu.engine import command, deliver, expose, intake, report, respond, watch
+from bongsu.engine import command, contacts, deliver, expose, intake, readiness, report, respond, watch
 from bongsu.engine.context import Context
 from bongsu.store import outbox
 from bongsu.store.outbox import Message
@@ -31,14 +31,15 @@ class Worker:
         self._senders = ThreadPoolExecutor(SENDERS, thread_name_prefix="sender")
         self._sending = threading.BoundedSemaphore(SENDERS)
         every = context.timescale.wall_span(context.watch_every)
-        nap = threading.Event()
+        nap, week = threading.Event(), threading.Event()
         loops: list[tuple[str, Callable[[], object], timedelta, threading.Event]] = [
             ("watch", self._look, every, nap),
             ("deliver", self._deliver, timedelta(seconds=1), context.mail_due),
             ("decide", self._decide, timedelta(seconds=5), context.touched.due),
             ("respond", self._respond, timedelta(seconds=0.5), context.work_due),
+            ("people", self._people, timedelta(seconds=20), week),
         ]
-        self._nap = nap
+        self._nap, self._week = nap, week
         self._threads = [threading.Thread(target=self._loop, args=each, name=each[0], daemon=True) for each in loops]
         self._threads.append(threading.Thread(target=self._keep, name="keep", daemon=True))
 
@@ -50,7 +51,7 @@ class Worker:
     def stop(self) -> None:
         """Finish what is under way and end."""
         self._stop.set()
-        for wake in (self._nap, self._context.mail_due, self._context.touched.due, self._context.work_due):
+        for wake in (self._nap, self._week, self._context.mail_due, self._context.touched.due, self._context.work_due):
             wake.set()
         self._context.arriving.wake()
         for thread in self._threads:
@@ -99,6 +100,10 @@ class Worker:
     def _respond(self) -> None:
         self._guard("actions", lambda: respond.respond(self._context))
         self._guard("reports", lambda: report.keep(self._context))
+
+    def _people(self) -> None:
+        self._guard("contacts", lambda: contacts.due(self._context))
+        self._guard("readiness", lambda: readiness.due(self._context))
 
     def _deliver(self) -> None:
         while not self._stop.is_set():
