@@ -222,10 +222,9 @@ def _override(override: Override) -> dict[str, Any]:
 def _aware(at: datetime, key: str) -> datetime:
     if at.tzinfo is None:
         raise InvalidInput([f"{key}: has no time zone; write 2026-01-05T09:00:00+09:00"])
-    try:
-        return at.astimezone(UTC)
-    except OverflowError:
-        raise InvalidInput([f"{key}: {at.isoformat()} is out of reach"]) from None
+    if not 2000 <= at.year <= 2200:
+        raise InvalidInput([f"{key}: {at.isoformat()} is out of reach; give a time of these years"])
+    return at.astimezone(UTC)
 
 
 people_api_router = Router(
