@@ -36,7 +36,8 @@ def standings(tx: Transaction, context: Context) -> Standings:
     for to in _addresses(context):
         last, answered = asked.get(to, (None, None))
         awaited = last is not None and wall < last + context.answer_within
-        found[to] = Standing(last, answered, awaited, to[1] in refused)
+        heard = answered is not None and last is not None and answered >= last
+        found[to] = Standing(last, answered, awaited, to[1] in refused and not heard)
     return found
 
 

@@ -25,7 +25,7 @@ from bongsu.web.api import needs_token
 VIEWER, RESPONDER, PUBLIC = {"right": "viewer"}, {"right": "responder"}, {"right": "public"}
 _FAR = 53
 """Weeks shown at the most."""
-_Word = Annotated[str, msgspec.Meta(max_length=200)]
+_Word = Annotated[str, msgspec.Meta(max_length=200, pattern=r"^[^\x00-\x1f]*$")]
 
 
 @get("/api/oncall", opt=VIEWER, sync_to_thread=True)
