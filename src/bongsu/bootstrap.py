@@ -20,12 +20,16 @@ from bongsu.catalogue import load_catalogue
 from bongsu.config import Config, PersonSection, PolicySection, TeamSection, profiles_of
 from bongsu.config import Service as ServiceSection
 from bongsu.config.checks import zone
+from bongsu.config.rosters import beat_of, hours, layers_of, weekly, zone_of
+from bongsu.config.sections import ScheduleSection
+from bongsu.core.contact import Weekly
 from bongsu.core.errors import BongsuError
 from bongsu.core.matcher import parse
 from bongsu.core.policy import Ceiling, Policy, Runway, Tier
 from bongsu.core.profile import expressions
+from bongsu.core.rotation import Rotation, Schedule
 from bongsu.core.routing import ALERTS, Route, Routing
-from bongsu.core.schedule import Directory, Person, Rotation, Team
+from bongsu.core.schedule import Directory, Person, Team
 from bongsu.core.service import BLIND, Service
 from bongsu.core.timescale import Timescale
 from bongsu.engine.context import Context, Integration, SecondChannel
@@ -104,12 +108,27 @@ def directory_of(config: Config) -> Directory:
     return Directory(
         people={name: _person(name, each) for name, each in config.person.items()},
         teams={name: _team(name, each) for name, each in config.team.items()},
-        schedules={
-            name: Rotation(tuple(each.rotation.people), each.rotation.every, each.rotation.start)
-            for name, each in config.schedule.items()
-        },
+        schedules={name: schedule_of(each, config) for name, each in config.schedule.items()},
         zone=zone(config.site.time_zone),
     )
+
+
+def schedule_of(section: ScheduleSection, config: Config) -> Schedule:
+    """Who is on call, by the configuration alone."""
+    local = zone_of(section, config)
+    layers = tuple(
+        Rotation(tuple(each.people), beat_of(each, local), tuple(hours(text) for text in each.only))
+        for _, each in layers_of(section, "")
+    )
+    return Schedule(layers, local)
+
+
+def weeklies_of(config: Config) -> tuple[Weekly, Weekly]:
+    """When contacts are verified, and when readiness is mailed."""
+    site, asking, ready = config.site.time_zone, config.contacts, config.readiness
+    verify = weekly(asking.verify_every, asking.weekday, asking.at, site) if asking.verify_every else None
+    mail = weekly(ready.mail_every, ready.weekday, ready.at, site) if ready.mail_every else None
+    return Weekly(verify, tuple(asking.report_to)), Weekly(mail, tuple(ready.mail_to))
 
 
 def _person(name: str, section: PersonSection) -> Person:
@@ -173,6 +192,7 @@ def bootstrap(config: Config) -> Context:
     db = Database(config.store.url)
     migrate(db)
     services = {name: service_of(name, each, config) for name, each in config.service.items()}
+    verify, readiness = weeklies_of(config)
     return Context(
         db=db,
         clock=ScaledClock(scale),
@@ -188,6 +208,9 @@ def bootstrap(config: Config) -> Context:
         },
         known=Known(None if db.is_sqlite else SHARED_TRUST),
         directory=directory_of(config),
+        verify=verify,
+        readiness=readiness,
+        answer_within=config.contacts.answer_within,
         metrics=prometheus_of(config),
         notifier=smtp_of(config),
         channels={name: AppriseChannel(name, each.url_file) for name, each in config.channel.items()},

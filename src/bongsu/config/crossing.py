@@ -11,6 +11,7 @@ from email.utils import parseaddr
 from bongsu.catalogue import load_catalogue
 from bongsu.config.checks import address_fault, zone_fault
 from bongsu.config.delivering import delivery_problems
+from bongsu.config.rosters import layers_of, roster_faults
 from bongsu.config.sections import Config, Grafana, PersonSection, PolicySection, RouteSection, TeamSection
 from bongsu.core.errors import InvalidInput
 from bongsu.core.matcher import parse
@@ -62,13 +63,12 @@ def crossed(config: Config) -> list[str]:
         for member in team.members:
             _known(f"team.{name}.members", member, config.person, problems)
     for name, schedule in config.schedule.items():
-        at = f"schedule.{name}.rotation"
-        for person in schedule.rotation.people:
-            _known(f"{at}.people", person, config.person, problems)
-        if schedule.rotation.every <= timedelta(0):
-            problems.append(f"{at}.every: must be longer than nothing; a week is P7D")
-        if schedule.rotation.start.tzinfo is None:
-            problems.append(f"{at}.from: has no time zone; write 2026-01-05T09:00:00+09:00")
+        for place, layer in layers_of(schedule, f"schedule.{name}"):
+            for person in layer.people:
+                _known(f"{place}.people", person, config.person, problems)
+    problems += roster_faults(config)
+    problems += _target_problems("contacts", "report_to", config.contacts.report_to, config)
+    problems += _target_problems("readiness", "mail_to", config.readiness.mail_to, config)
     readers: dict[str, PersonSection | TeamSection] = {f"person.{name}": each for name, each in config.person.items()}
     readers |= {f"team.{name}": each for name, each in config.team.items()}
     problems += [fault for at, each in readers.items() for fault in _reader_problems(at, each, config.channel)]
@@ -146,17 +146,25 @@ def _policy_problems(at: str, policy: PolicySection, config: Config) -> list[str
         targets += [(key, target) for target in (section.notify if section else [])]
     targets += [("throttled", target) for target in policy.throttled or []]
     targets += [("blind", target) for target in policy.blind or []]
+    for key, target in targets:
+        problems += _target_problems(at, f"{key}.notify", [target], config)
+    return problems
+
+
+def _target_problems(at: str, key: str, targets: list[str], config: Config) -> list[str]:
+    """Targets that are none, or name somebody who is not there."""
     known: dict[str, Mapping[str, object]] = {
         "on-call": config.schedule,
         "team": config.team,
         "person": config.person,
     }
-    for key, target in targets:
+    problems: list[str] = []
+    for target in targets:
         kind, _, name = target.partition(":")
         if kind not in known:
-            problems.append(f"{at}.{key}.notify: {target!r} is not on-call:NAME, team:NAME or person:NAME")
+            problems.append(f"{at}.{key}: {target!r} is not on-call:NAME, team:NAME or person:NAME")
         else:
-            _known(f"{at}.{key}.notify", name, known[kind], problems, of=kind)
+            _known(f"{at}.{key}", name, known[kind], problems, of=kind)
     return problems
 
 

@@ -133,17 +133,48 @@ class Site(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
 
 
 class RotationSection(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, rename={"start": "from"}):
-    """People who take turns."""
+    """People who take turns. ``every`` in days (P7D) keeps its local time; in hours (PT168H) it is so long exactly.
+
+    ``only``: the hours of the week it covers, such as "mon-fri 09:00-18:00", "sat,sun" or "22:00-07:00".
+    """
 
     people: list[str]
-    every: timedelta
+    every: str
     start: datetime
+    only: list[str] = []
 
 
 class ScheduleSection(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Who is on call."""
+    """Who is on call: a rotation, and layers above it, of which the last that has somebody counts.
 
-    rotation: RotationSection
+    ``time_zone``: by whose calendar turns change and hours are meant; the site's if not given.
+    """
+
+    rotation: RotationSection | None = None
+    layer: list[RotationSection] = []
+    time_zone: str | None = None
+
+
+class Contacts(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Whether people can be reached: asked by mail every so many days, at a local time; None is only when told to.
+
+    ``answer_within``: after that a round is over and its report goes to ``report_to`` (team:NAME, person:NAME).
+    """
+
+    verify_every: str | None = None
+    weekday: str = "mon"
+    at: str = "10:00"
+    answer_within: timedelta = timedelta(days=2)
+    report_to: list[str] = []
+
+
+class Readiness(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What would go wrong in an alarm, mailed to ``mail_to`` every so many days, and only when something is wrong."""
+
+    mail_every: str | None = None
+    weekday: str = "mon"
+    at: str = "09:00"
+    mail_to: list[str] = []
 
 
 class Prometheus(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -275,6 +306,8 @@ class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     integration: dict[str, IntegrationSection] = {}
     schedule: dict[str, ScheduleSection] = {}
     site: Site = Site()
+    contacts: Contacts = Contacts()
+    readiness: Readiness = Readiness()
     prometheus: Prometheus = Prometheus()
     watch: Watch = Watch()
     smtp: Smtp = Smtp()

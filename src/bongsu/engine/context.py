@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
+from bongsu.core.contact import Weekly
 from bongsu.core.policy import Policy
 from bongsu.core.routing import Routing
 from bongsu.core.schedule import Directory
@@ -45,6 +46,8 @@ class Context:
     alerts may be routed to. ``channels`` are ways beside mail, by name; ``senders`` mails are sent at a time; whoever
     gets more than ``digest_over`` in a minute gets a digest of what may wait. ``mail_due`` is set when a message was
     written, so that delivery need not wait for its next look; ``work_due`` likewise for actions.
+    ``directory`` is what the configuration says; ``engine.people`` knows who stands in for whom besides. ``verify`` and
+    ``readiness`` are mails that come by the calendar of the wall; a round is over after ``answer_within``.
     """
 
     db: Database
@@ -69,6 +72,9 @@ class Context:
     routing: Routing = field(default_factory=lambda: Routing({}))
     policies: Mapping[str, Policy] = field(default_factory=dict)
     integrations: Mapping[str, Integration] = field(default_factory=dict)
+    verify: Weekly = field(default_factory=Weekly)
+    readiness: Weekly = field(default_factory=Weekly)
+    answer_within: timedelta = timedelta(days=2)
     arriving: Arriving = field(default_factory=Arriving)
     known: Known = field(default_factory=Known)
     touched: Touched = field(default_factory=Touched)

@@ -7,7 +7,7 @@ import threading
 from collections.abc import Callable
 from datetime import timedelta
 
-from bongsu.engine import command, expose, intake, report, respond, watch
+from bongsu.engine import command, contacts, expose, intake, readiness, report, respond, watch
 from bongsu.engine.context import Context
 from bongsu.engine.postman import EVERY, Postman
 from bongsu.telemetry import JOB_FAILURES, JOB_RUNS
@@ -25,14 +25,15 @@ class Worker:
         self._stop = threading.Event()
         self._postman = Postman(context)
         every = context.timescale.wall_span(context.watch_every)
-        nap = threading.Event()
+        nap, week = threading.Event(), threading.Event()
         loops: list[tuple[str, Callable[[], object], timedelta, threading.Event]] = [
             ("watch", self._look, every, nap),
             ("deliver", self._postman.round, EVERY, context.mail_due),
             ("decide", self._decide, timedelta(seconds=5), context.touched.due),
             ("respond", self._respond, timedelta(seconds=0.5), context.work_due),
+            ("people", self._people, timedelta(seconds=20), week),
         ]
-        self._nap = nap
+        self._nap, self._week = nap, week
         self._threads = [threading.Thread(target=self._loop, args=each, name=each[0], daemon=True) for each in loops]
         self._threads.append(threading.Thread(target=self._keep, name="keep", daemon=True))
         self._writer = threading.Thread(target=self._postman.write, name="results", daemon=True)
@@ -45,7 +46,7 @@ class Worker:
     def stop(self) -> None:
         """Finish what is under way and end."""
         self._stop.set()
-        for wake in (self._nap, self._context.mail_due, self._context.touched.due, self._context.work_due):
+        for wake in (self._nap, self._week, self._context.mail_due, self._context.touched.due, self._context.work_due):
             wake.set()
         self._context.arriving.wake()
         for thread in self._threads:
@@ -96,3 +97,7 @@ class Worker:
     def _respond(self) -> None:
         self._guard("actions", lambda: respond.respond(self._context))
         self._guard("reports", lambda: report.keep(self._context))
+
+    def _people(self) -> None:
+        self._guard("contacts", lambda: contacts.due(self._context))
+        self._guard("readiness", lambda: readiness.due(self._context))

@@ -175,3 +175,49 @@ reports = Table(
     Column("made_at", Instant, nullable=False),
     Column("body", Text, nullable=False),
 )
+
+overrides = Table(
+    "overrides",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("schedule", Text, nullable=False),
+    Column("person", Text, nullable=False),
+    Column("starts_at", Instant, nullable=False),
+    Column("ends_at", Instant, nullable=False),
+    Column("made_by", Text, nullable=False),
+    Column("made_at", Instant, nullable=False),
+    Column("note", Text, nullable=False),
+    Index("overrides_ends", "ends_at"),
+)
+
+contact_rounds = Table(
+    "contact_rounds",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("started_at", Instant, nullable=False),
+    Column("ends_at", Instant, nullable=False),
+    Column("started_by", Text, nullable=False),
+    Column("reported_at", Instant),
+    Index("contact_rounds_started", "started_at"),
+)
+
+contact_asks = Table(
+    "contact_asks",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("round_id", Text, nullable=False),
+    Column("recipient", Text, nullable=False),
+    Column("name", Text, nullable=False),
+    Column("address", Text, nullable=False),
+    Column("locale", Text, nullable=False),
+    Column("asked_at", Instant, nullable=False),
+    Column("answered_at", Instant),
+    Index("contact_asks_once", "round_id", "recipient", "address", unique=True),
+)
+
+weeklies = Table(
+    "weeklies",
+    metadata,
+    Column("name", Text, primary_key=True),
+    Column("slot", Instant, nullable=False),
+)

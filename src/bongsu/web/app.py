@@ -17,7 +17,9 @@ from bongsu.web.deliveries import deliveries_pages, deliveries_router
 from bongsu.web.door import Door
 from bongsu.web.hooks import hooks_router
 from bongsu.web.letters import letters_router
+from bongsu.web.oncall import people_router
 from bongsu.web.pages import page_settings
+from bongsu.web.people_api import people_api_router
 from bongsu.web.problems import answer, refuse
 
 LARGEST_BODY = 16 * 1024 * 1024
@@ -30,9 +32,11 @@ def create_app(context: Context) -> Door:
             alertmanager_router,
             hooks_router,
             api_router,
+            people_api_router,
+            deliveries_router,
             console_router,
             letters_router,
-            deliveries_router,
+            people_router,
             deliveries_pages,
         ],
         state=State({"context": context}),
