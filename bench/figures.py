@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -92,14 +93,14 @@ def causal(score: Floats, machine: Laid, first: float | None) -> Flags:
     """Warned or not at each step; ``first``: a rival's level before it has a record (its scores have another scale)."""
     found, scores = machine.found, score.tolist()
     scored, false = found.scored.tolist(), found.false.tolist()
-    level, warned = Level(), np.zeros(len(scores), bool)
+    level = Level() if first is None else Level(first=first, lowest=-math.inf)
+    warned = np.zeros(len(scores), bool)
     for at in range(len(scores)):
         known = at - 25  # then it is certain whether two hours passed
         if known >= 0 and scored[known]:
             level.learn(scores[known], false[known])
         if scored[at]:
-            bar = level.level if first is None or level.worst else first
-            warned[at] = scores[at] > bar
+            warned[at] = level.warns(scores[at])
     return warned
 
 

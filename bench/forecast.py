@@ -56,7 +56,7 @@ class Group:
 
 def column(curve: Floats, minutes: int) -> Floats:
     """The probability within so many minutes."""
-    result: Floats = curve[:, int(np.flatnonzero(LEADS * 5 == minutes)[0])]
+    result: Floats = curve[:, int(np.flatnonzero(minutes == LEADS * 5)[0])]
     return result
 
 

@@ -9,10 +9,10 @@ import numpy as np
 
 from bench.series import Laid
 from bongsu.core import analogue
-from bongsu.core.analogue import DAY, HORIZON, LEADS, Floats
+from bongsu.core.analogue import DAY, Floats
 from bongsu.core.forecast import BEYOND
+from bongsu.core.hindsight import over_time
 
-_CHUNK = 256
 FAR = np.float32(1e6)
 
 
@@ -55,33 +55,8 @@ def rivals(laid: Laid) -> dict[str, Said]:
 
 
 def curves(machines: Sequence[Laid]) -> list[Floats]:
-    """For machines with one series and baseline: at each step the probability of being empty by each of LEADS.
-
-    Every step sees its own past alone: the same code as the product's, with moments in the place of machines.
-    """
-    demand, baseline = machines[0].series.demand, np.float32(machines[0].baseline)
-    told = [np.zeros((len(demand), len(LEADS)), np.float32) for _ in machines]
-    reach = [(each.full_burn <= HORIZON) & each.found.scored for each in machines]
-    wanted = np.flatnonzero(np.any(reach, axis=0))
-    states = analogue.describe(demand[None, :], np.array([baseline]))
-    spans = analogue.States(
-        *(analogue.windows(each[0], False if each.dtype == bool else 0) for each in states)  # type: ignore[arg-type]
+    """For machines with one series and baseline: at each step the probability of being empty by each of LEADS."""
+    first = machines[0]
+    return over_time(
+        first.series.demand, first.baseline, [each.share for each in machines], [each.found.scored for each in machines]
     )
-    seen: Floats = analogue.windows(demand, np.nan)  # type: ignore[assignment]
-    for begin in range(0, len(wanted), _CHUNK):
-        at = wanted[begin : begin + _CHUNK]
-        chunk = slice(int(at[0]), int(at[-1]) + 1)
-        here = at - at[0]
-        if len(at) == chunk.stop - chunk.start:  # neighbours in time: views suffice
-            now, past = analogue.States(*(each[chunk] for each in spans)), seen[chunk]
-        else:
-            now, past = analogue.States(*(each[at] for each in spans)), seen[at]
-            here = np.arange(len(at))
-        paths = analogue.futures(past, now)
-        for machine, mine, curve in zip(machines, reach, told, strict=True):
-            asked = mine[at]
-            if asked.any():
-                some = analogue.Paths(paths.demand[here[asked]], paths.weight[here[asked]], paths.found[here[asked]])
-                bases = np.full(int(asked.sum()), baseline, np.float32)
-                curve[at[asked]] = analogue.exhausted_by(machine.share[at[asked]], bases, some)
-    return told

@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.markup import escape
 
 from bongsu import __version__
-from bongsu.cli import backup, check, doctor, drill, generate, incidents, init, lab, serve
+from bongsu.cli import backup, check, doctor, drill, generate, incidents, init, lab, policy, serve
 from bongsu.core.errors import BongsuError, InvalidInput
 
 app = typer.Typer(
@@ -30,6 +30,7 @@ app.command("doctor")(doctor.doctor)
 app.add_typer(incidents.app, name="incidents")
 app.add_typer(lab.app, name="lab")
 app.add_typer(drill.app, name="drill")
+app.add_typer(policy.app, name="policy")
 
 
 @app.callback(invoke_without_command=True)

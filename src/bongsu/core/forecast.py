@@ -21,7 +21,7 @@ SOON, BEYOND = 36, 10.4
 """Steps: "soon" is three hours; 10.4 steps (52 minutes) is the middle of 15 to 180 minutes on a scale of ratios."""
 ENOUGH = 2 * DAY
 """Steps of history below which similar moments are not asked."""
-PRIOR = 0.05
+PRIOR = 0.02
 """Weight of "any time between 15 minutes and 3 hours, by ratio" in the answer to "if it comes soon, when?"."""
 _BATCH = 64
 """Machines at a time: their arrays fit into a processor's cache."""
@@ -60,7 +60,7 @@ class Forecasts:
 
     def within(self, minutes: int) -> Floats:
         """The probability that the balance is gone within so many minutes, at a lead of ``LEADS``."""
-        return self.curve[:, int(np.flatnonzero(LEADS * 5 == minutes)[0])]
+        return self.curve[:, int(np.flatnonzero(minutes == LEADS * 5)[0])]
 
 
 def forecast(demand: Floats, baseline: Floats, share: Floats, rate: Floats | None = None) -> Forecasts:
@@ -92,9 +92,9 @@ def forecast(demand: Floats, baseline: Floats, share: Floats, rate: Floats | Non
     asked = np.flatnonzero((method == Method.ANALOGUE.value) | (method == Method.RATE.value))
     for begin in range(0, len(asked), _BATCH):
         batch = asked[begin : begin + _BATCH]
-        states = analogue.describe(demand[batch], baseline[batch])
+        mine = demand[batch]
         extra = None if rate is None else _in_spreads(rate[batch, -WINDOW:])
-        paths = analogue.futures(demand[batch], states, extra)
+        paths = analogue.futures(mine, analogue.moments(mine, baseline[batch]), extra)
         paths = _persistence_alone(paths, method[batch] == Method.RATE.value)
         curve[batch] = analogue.exhausted_by(share[batch], baseline[batch], paths)
         similar[batch] = paths.found

@@ -16,10 +16,12 @@ TOO_SMALL = 0.005
 """Probabilities below this are left as they are: almost all are, and nearly all of them are right."""
 SAME_MOMENT = 1 / 6
 """How much one forecast counts: six in a row, half an hour, are about one moment."""
-STRENGTH = 5.0
+STRENGTH = 20.0
 """How many moments of its own a machine needs until its record counts as much as what was said."""
 NUISANCE_HOURS = 2.0
 """Hours a week that an early warning may be on although the credits last more than two hours longer."""
+NEAR = (30, 60)
+"""Minutes; what "soon" means to the alarm. This, STRENGTH and core.forecast.PRIOR are what `make bench-forecast` chose."""
 MOST_KEPT = 1000
 MEMORY = 16 * 2016
 """Steps of five minutes; after them half of what was learnt is let go, so that a machine may change its ways."""
@@ -55,13 +57,13 @@ class Record:
         return (happened + strength * probability) / (said + strength)
 
 
-def alarm_score(within: Mapping[int, float], numerator: tuple[int, ...] = (60,)) -> float:
-    """How much a warning is worth: log odds of "gone within the hour" against "lasts longer than two".
+def alarm_score(within: Mapping[int, float], near: tuple[int, ...] = NEAR) -> float:
+    """How much a warning is worth: log odds of "gone soon" (the mean over ``near``) against "lasts longer than two hours".
 
-    ``within``: probability by minutes; needs 60, 120 and 360. The last breaks ties.
+    ``within``: probability by minutes. That of 360 breaks ties.
     """
-    near = sum(within[minutes] for minutes in numerator) / len(numerator)
-    return math.log(near + 0.01 + 0.001 * within[360]) - math.log(1.02 - within[120])
+    soon = sum(within[minutes] for minutes in near) / len(near)
+    return math.log(soon + 0.01 + 0.001 * within[360]) - math.log(1.02 - within[120])
 
 
 @dataclass(slots=True)
@@ -72,6 +74,8 @@ class Level:
     """
 
     hours: float = NUISANCE_HOURS
+    first: float = FIRST_LEVEL
+    lowest: float = LOWEST_LEVEL
     worst: list[float] = field(default_factory=list)
     seen: int = 0
 
@@ -92,8 +96,8 @@ class Level:
         """Warn above this."""
         allowed = int(self.hours * 12 * self.seen / 2016)
         if len(self.worst) <= allowed:
-            return FIRST_LEVEL
-        return max(LOWEST_LEVEL, self.worst[-1 - allowed])
+            return self.first
+        return max(self.lowest, self.worst[-1 - allowed])
 
     def warns(self, score: float) -> bool:
         """Whether to warn at this score."""
