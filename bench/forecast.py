@@ -1,7 +1,7 @@
 """``python -m bench.forecast [--data FOLDER]``: how well exhaustion is foreseen, beside what people use today.
 
-The protocol is that of docs/forecast.md. Three settings are chosen on one half of the series and the figures are those of
-the other half; then the halves change places. The last line is JSON.
+The protocol is that of docs/forecast.md. Three settings are chosen on one half of the series and the figures are
+those of the other half; then the halves change places. The last line is JSON.
 """
 
 from __future__ import annotations
@@ -24,10 +24,11 @@ import numpy as np
 from bench.figures import SeriesFigures, add_causal, better, figures, interval, macro, moment_interval, table
 from bench.forecasters import Said, curves, rivals
 from bench.series import Laid, all_series, lay
-from bongsu.core.analogue import LEADS, WINDOW, Floats
+from bongsu.core.analogue import WINDOW, Floats
 from bongsu.core.backtest import reliability
 from bongsu.core.errors import InvalidInput
 from bongsu.core.forecast import forecast, when_if_soon
+from bongsu.core.hindsight import hour_of, scores_of
 from bongsu.core.record import Record
 
 OURS = "analogue"
@@ -54,19 +55,6 @@ class Group:
     family: str
 
 
-def column(curve: Floats, minutes: int) -> Floats:
-    """The probability within so many minutes."""
-    result: Floats = curve[:, int(np.flatnonzero(minutes == LEADS * 5)[0])]
-    return result
-
-
-def score(curve: Floats, numerator: Sequence[int]) -> Floats:
-    """``core.record.alarm_score`` over arrays."""
-    near = sum(column(curve, minutes) for minutes in numerator) / len(numerator)
-    result: Floats = np.log(near + 0.01 + 0.001 * column(curve, 360)) - np.log(1.02 - column(curve, 120))
-    return result
-
-
 def with_record(laid: Laid, hour: Floats, strength: float) -> Floats:
     """Every probability put right by what was known of the machine's own record by then: an hour later."""
     record, told = Record(), hour.tolist()
@@ -84,9 +72,9 @@ def ours(group: Group, settings: Settings) -> list[Said]:
     """What the product says."""
     return [
         Said(
-            score(curve, settings.numerator),
-            with_record(laid, column(curve, 60), settings.strength),
-            when_if_soon(curve, settings.prior) / 5,
+            scores_of(curve, settings.numerator),
+            with_record(laid, hour_of(curve), settings.strength),
+            when_if_soon(curve, settings.prior) / np.float32(5),
         )
         for laid, curve in zip(group.machines, group.curves, strict=True)
     ]
@@ -230,9 +218,8 @@ def main() -> None:
         every = groups(asked.parse_args().data)
     except InvalidInput as error:
         sys.exit("\n".join(error.problems))
-    print(
-        f"{len(every)} series, {sum(len(g.machines) for g in every)} machines, curves in {time.perf_counter() - began:.0f} s"
-    )
+    took = time.perf_counter() - began
+    print(f"{len(every)} series, {sum(len(g.machines) for g in every)} machines, curves in {took:.0f} s")
     found = evaluate(every)
     families = sorted({group.family for group in every}, reverse=True)
     result: dict[str, object] = {

@@ -28,7 +28,7 @@ def _by_time(when: Floats) -> Said:
     return Said(-when, (when <= 12).astype(np.float32), when)
 
 
-def _at_pace(laid: Laid, burn: Floats) -> Floats:
+def _at_pace(laid: Laid, burn: np.typing.NDArray[np.floating]) -> Floats:
     with np.errstate(divide="ignore", invalid="ignore"):
         result: Floats = np.where(burn > 0, np.minimum(laid.share / burn, FAR), FAR).astype(np.float32)
     return result
@@ -49,7 +49,7 @@ def rivals(laid: Laid) -> dict[str, Said]:
         "full burn": _by_time(laid.full_burn),
         "rate 15 min": _by_time(_at_pace(laid, rate[3])),
         "rate 1 h": _by_time(_at_pace(laid, rate[12])),
-        "predict_linear 1 h": _by_time(_at_pace(laid, slope.astype(np.float32))),
+        "predict_linear 1 h": _by_time(_at_pace(laid, slope)),
         "constant 52 min": _by_time(np.full(len(demand), BEYOND, np.float32)),
     }
 

@@ -68,9 +68,10 @@ def test_recall_and_nuisance_are_those_of_the_slow_way(share: list[float], warne
 
 
 @given(
-    scores=st.lists(st.floats(-5, 5), min_size=60, max_size=60), share=st.lists(st.sampled_from([0, 0.1, 1.0]), min_size=60,
-    max_size=60), hours=st.floats(0, 2000),
-)  # fmt: skip
+    scores=st.lists(st.floats(-5, 5), min_size=60, max_size=60),
+    share=st.lists(st.sampled_from([0, 0.1, 1.0]), min_size=60, max_size=60),
+    hours=st.floats(0, 2000),
+)
 def test_the_proposed_level_is_the_lowest_that_keeps_the_nuisance(
     scores: list[float], share: list[float], hours: float
 ) -> None:

@@ -1,4 +1,4 @@
-"""The account of credits: the vendors' own worked examples to the digit, and what must hold for any machine and any day."""
+"""The account of credits: the vendors' own worked examples to the digit, and what holds for any machine and any day."""
 
 from __future__ import annotations
 

@@ -18,7 +18,7 @@ CHUNK = timedelta(days=14)
 
 
 def from_csv(path: Path) -> tuple[Past, list[str]]:
-    """A file of ``timestamp,value`` (CPU, 0..1 or percent), and what was wrong with its points. The file's name names it."""
+    """A file of ``timestamp,value`` (CPU, 0..1 or percent) and what was wrong with its points; named by the file."""
     points: list[tuple[datetime, float]] = []
     try:
         with path.open(newline="", encoding="utf-8") as file:
@@ -68,15 +68,13 @@ def from_prometheus(config: Config, name: str, since: timedelta) -> tuple[list[P
             points.setdefault(machine, []).extend(samples)
         begin = end + STEP
     pasts, notes = [], []
-    for machine, samples in sorted(points.items()):
-        first = min(at for at, _ in samples)
-        readings = on_grid(samples, now, (now - first) // STEP + 1)
+    for machine, course in sorted(points.items()):
+        first = min(at for at, _ in course)
+        readings = on_grid(course, now, (now - first) // STEP + 1)
         pasts.append(Past(machine, first, readings.demand))
         notes += [f"{machine}: {note}" for note in readings.problems]
     if not pasts:
         raise InvalidInput(
-            [
-                f"Prometheus at {config.prometheus.url} remembers no CPU of service {name!r}; bongsu doctor says what it has"
-            ]
+            [f"Prometheus at {config.prometheus.url} has no CPU of service {name!r}; bongsu doctor says what it has"]
         )
     return pasts, notes

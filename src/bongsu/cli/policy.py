@@ -182,8 +182,8 @@ def _number(value: float) -> float | None:
 def show(verdict: Verdict, machine: MachineType, notes: list[str], console: Console) -> None:
     """Tables and sentences."""
     console.print(
-        f"{verdict.machines} machine{'s' * (verdict.machines != 1)} as {machine.key}, {verdict.weeks:.1f} machine-weeks: "
-        f"the credits were gone {len(verdict.exhaustions)} times",
+        f"{verdict.machines} machine{'s' * (verdict.machines != 1)} as {machine.key}, {verdict.weeks:.1f} machine-weeks"
+        f": the credits were gone {len(verdict.exhaustions)} times",
         style="bold",
     )
     rules = Table(box=None, pad_edge=False)
@@ -192,8 +192,8 @@ def show(verdict: Verdict, machine: MachineType, notes: list[str], console: Cons
     for each in verdict.rules:
         rules.add_row(*_rule_row(each, verdict))
     console.print(rules)
-    for each in verdict.exhaustions[:SHOWN]:
-        console.print(_sentence(each))
+    for one in verdict.exhaustions[:SHOWN]:
+        console.print(_sentence(one))
     if len(verdict.exhaustions) > SHOWN:
         console.print(f"... and {len(verdict.exhaustions) - SHOWN} more: --json lists all")
     console.print(
@@ -205,8 +205,8 @@ def show(verdict: Verdict, machine: MachineType, notes: list[str], console: Cons
         console.print(f"said → happened: {told}")
     if math.isfinite(verdict.proposed):
         console.print(
-            f"for {verdict.asked_hours:g} h a week in vain: warn above {verdict.proposed:.2f} (log odds of soon against "
-            f"later), on before: {_recall(verdict.proposed_recall)}"
+            f"for {verdict.asked_hours:g} h a week in vain: warn above {verdict.proposed:.2f} (log odds of soon against"
+            f" later), on before: {_recall(verdict.proposed_recall)}"
         )
     for note in notes:
         console.print(f"note: {note}", style="yellow", markup=False)

@@ -1,17 +1,17 @@
 """Paths that demand may take from here: what followed the past moments most like now, pushed through the bucket.
 
-Everything is an array over machines (first axis) and five-minute steps (last axis; the last column is now). Demand is the
-mean over the vCPUs, 0..1, NaN where nothing is known. The balance is a share of the cap, so that vCPUs cancel:
+Everything is an array over machines (first axis) and five-minute steps (last axis; the last column is now). Demand is
+the mean over the vCPUs, 0..1, NaN where nothing is known. The balance is a share of the cap, so that vCPUs cancel:
 ``x' = clip(x + (1 - u / b) / 288, 0, 1)`` a step, for a cap of 24 hours' earnings is 288 steps of them.
 
-A nearest-neighbour bootstrap as hydrologists use it for reservoirs (Lall and Sharma, Water Resources Research 32, 1996),
-with the bucket in the reservoir's place. ``docs/forecast.md`` explains it.
+A nearest-neighbour bootstrap as hydrologists use it for reservoirs (Lall and Sharma, Water Resources Research 32,
+1996), with the bucket in the reservoir's place. ``docs/forecast.md`` explains it.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 Floats = NDArray[np.float32]
 Flags = NDArray[np.bool_]
+T = TypeVar("T", bound=np.generic)
 
 DAY = 288
 """Steps of five minutes."""
@@ -174,8 +175,8 @@ def _similar(now: Moments, extra: Floats | None) -> tuple[NDArray[np.int64], Fla
 
 
 def futures(demand: Floats, now: Moments, extra: Floats | None = None) -> Paths:
-    """Paths from the last of WINDOW steps. ``extra``: one more thing to compare by, such as the request rate, in units of
-    its own spread.
+    """Paths from the last of WINDOW steps. ``extra``: one more thing to compare by, such as the request rate, in
+    units of its own spread.
     """
     machines = len(demand)
     path = np.empty((machines, NEIGHBOURS + 10, HORIZON), np.float32)
@@ -199,7 +200,7 @@ def futures(demand: Floats, now: Moments, extra: Floats | None = None) -> Paths:
     for back in range(1, 8):
         begin = WINDOW - DAY * back
         same_time = demand[:, begin : begin + HORIZON]
-        complete = ~np.isnan(same_time).any(1)
+        complete: Flags = ~np.isnan(same_time).any(axis=1)
         path[:, NEIGHBOURS + 2 + back] = np.where(complete[:, None], same_time, 0.0)
         weight[:, NEIGHBOURS + 2 + back] = complete * (DAYS_BEFORE / 7)
     np.clip(path, 0.0, 1.0, out=path)
@@ -209,7 +210,8 @@ def futures(demand: Floats, now: Moments, extra: Floats | None = None) -> Paths:
 def exhausted_by(share: Floats, baseline: Floats, paths: Paths) -> Floats:
     """The probability (machines, LEADS) that the bucket has run empty, from ``share`` of the cap.
 
-    Without a loop: S = x + cumsum(flow); what overflows is lost, so the bucket holds S - max(0, running max of (S - 1)).
+    Without a loop: S = x + cumsum(flow); what overflows is lost, so the bucket holds S - max(0, running max of (S -
+    1)).
     """
     held = paths.demand * (-1 / (DAY * baseline))[:, None, None]
     held += np.float32(1 / DAY)
@@ -218,12 +220,13 @@ def exhausted_by(share: Floats, baseline: Floats, paths: Paths) -> Floats:
     if float(share.max(initial=0.0)) > 1 - HORIZON / DAY:  # otherwise nothing can overflow in six hours
         lost = np.maximum.accumulate(held - 1, axis=2)
         held -= np.maximum(lost, 0, out=lost)
-    gone = np.minimum.accumulate(held, axis=2)[:, :, LEADS - 1] <= 0
+    lowest: Floats = np.minimum.accumulate(held, axis=2)
+    gone = lowest[:, :, LEADS - 1] <= 0
     probability: Floats = np.matmul(paths.weight[:, None, :], gone.astype(np.float32))[:, 0, :]
     return np.minimum(probability, 1.0)
 
 
-def windows(values: NDArray[np.generic], before: object) -> NDArray[np.generic]:
-    """For each step of one machine's course the WINDOW steps that end there, as views; ``before`` fills the beginning."""
+def windows(values: NDArray[T], before: object) -> NDArray[T]:
+    """For each step of one machine's course the WINDOW steps that end there, as views; ``before`` fills the start."""
     padded = np.concatenate([np.full(WINDOW - 1, before, values.dtype), values])
     return sliding_window_view(padded, WINDOW)

@@ -1,8 +1,8 @@
 """How good an early warning was, scored on what happened: recall, nuisance, Brier score, reliability.
 
 A *course* is the balance of one machine as a share of its cap, one value every five minutes. The rules are those of
-``docs/forecast.md``, "How it is scored": the balance gone twice within two hours is one exhaustion, time without credits
-is not scored, nor are the last two hours before the end when nobody knows what came after.
+``docs/forecast.md``, "How it is scored": the balance gone twice within two hours is one exhaustion, time without
+credits is not scored, nor are the last two hours before the end when nobody knows what came after.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ WEEK = 7 * DAY
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What became of each step. ``ahead``: steps until the balance is gone, NEVER if it is not before the course ends."""
+    """What became of each step. ``ahead``: steps until the balance is gone, NEVER if not before the course ends."""
 
     ahead: NDArray[np.int64]
     scored: Flags

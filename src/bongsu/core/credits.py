@@ -1,9 +1,9 @@
 """What a machine's account of credits holds, and how a stretch of CPU changes it.
 
-Within a stretch of constant demand everything is linear (or, on the throttle's ramp, a parabola), so the answer is exact
-and does not depend on how the time is cut into steps. Sources of the rules: Amazon EC2 User Guide, "Standard mode" and
-"Unlimited mode" with their examples; Azure "B-series burstable sizes", workload example; Alibaba Cloud "CPU credit
-change examples". ``tests/core/test_credits.py`` replays all five examples.
+Within a stretch of constant demand everything is linear (or, on the throttle's ramp, a parabola), so the answer is
+exact and does not depend on how the time is cut into steps. Sources of the rules: Amazon EC2 User Guide, "Standard
+mode" and "Unlimited mode" with their examples; Azure "B-series burstable sizes", workload example; Alibaba Cloud "CPU
+credit change examples". ``tests/core/test_credits.py`` replays all five examples.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ KEPT_FOR = timedelta(days=7)
 
 @dataclass(frozen=True, slots=True)
 class Credits:
-    """An account, in credits. ``launch`` is spent first and lies outside the cap; ``surplus`` is owed, not yet billed."""
+    """An account, in credits. ``launch`` is spent first and lies outside the cap; ``surplus`` is owed, not billed."""
 
     earned: float = 0.0
     launch: float = 0.0
@@ -38,43 +38,43 @@ def launched(machine: MachineType, mode: Mode | None = None) -> Credits:
 
 
 def spend(
-    credits: Credits, machine: MachineType, demand: float, minutes: float, mode: Mode | None = None, ramp: float = 0.0
+    account: Credits, machine: MachineType, demand: float, minutes: float, mode: Mode | None = None, ramp: float = 0.0
 ) -> Credits:
     """The account after ``minutes`` of a constant ``demand`` (0..1, mean over the vCPUs).
 
     In standard mode a machine without credits is held to its baseline, so demand beyond it costs nothing. ``ramp``:
     minutes over which the speed declines from 100 % to the baseline before that; 0 is the vendors' own arithmetic.
     """
-    credits, minutes = _spend_launch(credits, machine, demand, minutes)
+    account, minutes = _spend_launch(account, machine, demand, minutes)
     if minutes <= 0:
-        return credits
+        return account
     flow = machine.earn_per_minute - machine.vcpus * demand
     if (mode or machine.mode) is Mode.UNLIMITED:
-        held = credits.earned - credits.surplus + flow * minutes
+        held = account.earned - account.surplus + flow * minutes
         billed = max(0.0, -held - machine.cap)
         return replace(
-            credits,
+            account,
             earned=min(machine.cap, max(0.0, held)),
             surplus=min(machine.cap, max(0.0, -held)),
-            charged=credits.charged + billed,
+            charged=account.charged + billed,
         )
     if flow < 0 and ramp > 0:
-        return replace(credits, earned=_ramped(credits.earned, machine, -flow, minutes, ramp))
-    return replace(credits, earned=min(machine.cap, max(0.0, credits.earned + flow * minutes)))
+        return replace(account, earned=_ramped(account.earned, machine, -flow, minutes, ramp))
+    return replace(account, earned=min(machine.cap, max(0.0, account.earned + flow * minutes)))
 
 
-def _spend_launch(credits: Credits, machine: MachineType, demand: float, minutes: float) -> tuple[Credits, float]:
+def _spend_launch(account: Credits, machine: MachineType, demand: float, minutes: float) -> tuple[Credits, float]:
     """Spend launch credits first; the time that is left after they are gone. What is earned meanwhile is banked."""
     spent_per_minute = machine.vcpus * demand
-    if credits.launch <= 0:
-        return credits, minutes
-    lasts = credits.launch / spent_per_minute if spent_per_minute > 0 else math.inf
+    if account.launch <= 0:
+        return account, minutes
+    lasts = account.launch / spent_per_minute if spent_per_minute > 0 else math.inf
     stretch = min(minutes, lasts)
     return (
         replace(
-            credits,
-            launch=0.0 if lasts <= minutes else credits.launch - spent_per_minute * stretch,
-            earned=min(machine.cap, credits.earned + machine.earn_per_minute * stretch),
+            account,
+            launch=0.0 if lasts <= minutes else account.launch - spent_per_minute * stretch,
+            earned=min(machine.cap, account.earned + machine.earn_per_minute * stretch),
         ),
         minutes - stretch,
     )
@@ -107,38 +107,38 @@ def _ramped(balance: float, machine: MachineType, burn: float, minutes: float, r
     return root * root if root > 0 and minutes > freely else max(0.0, left) if minutes <= freely else 0.0
 
 
-def stopped(credits: Credits, machine: MachineType, lasted: timedelta, same_node: bool = True) -> Credits:
+def stopped(account: Credits, machine: MachineType, lasted: timedelta, same_node: bool = True) -> Credits:
     """The account when a machine starts again ``lasted`` after it was stopped; what was owed is billed at the stop.
 
     Where the vendor's policy is unknown nothing is counted on: an alarm too early beats one too late.
     """
-    billed = credits.charged + credits.surplus
+    billed = account.charged + account.surplus
     kept = (machine.on_stop is OnStop.KEPT_7_DAYS and lasted <= KEPT_FOR) or (
         machine.on_stop is OnStop.KEPT_ON_SAME_NODE and same_node
     )
     if kept:
-        return replace(credits, surplus=0.0, charged=billed)
+        return replace(account, surplus=0.0, charged=billed)
     fresh = machine.on_stop in (OnStop.LOST, OnStop.KEPT_ON_SAME_NODE)
     return replace(launched(machine) if fresh else Credits(), charged=billed)
 
 
-def cost(credits: Credits, machine: MachineType) -> float | None:
+def cost(account: Credits, machine: MachineType) -> float | None:
     """What the charged credits cost, in ``machine.currency``; None when no price is known."""
-    return None if machine.surplus_price is None else credits.charged / 60.0 * machine.surplus_price
+    return None if machine.surplus_price is None else account.charged / 60.0 * machine.surplus_price
 
 
-def cost_per_hour(credits: Credits, machine: MachineType, utilisation: float) -> float | None:
+def cost_per_hour(account: Credits, machine: MachineType, utilisation: float) -> float | None:
     """What an hour at ``utilisation`` adds to the bill once the surplus has reached the cap; 0 before that."""
     if machine.surplus_price is None:
         return None
-    if credits.surplus < machine.cap:
+    if account.surplus < machine.cap:
         return 0.0
     return max(0.0, machine.vcpus * utilisation - machine.earn_per_minute) * machine.surplus_price
 
 
-def starts_costing(credits: Credits, machine: MachineType, utilisation: float) -> timedelta | None:
+def starts_costing(account: Credits, machine: MachineType, utilisation: float) -> timedelta | None:
     """Unlimited mode: how long until credits are billed at a constant ``utilisation``; None when never."""
     burn = machine.vcpus * utilisation - machine.earn_per_minute
     if burn <= 0:
         return None
-    return timedelta(minutes=(credits.balance - credits.surplus + machine.cap) / burn)
+    return timedelta(minutes=(account.balance - account.surplus + machine.cap) / burn)

@@ -1,7 +1,8 @@
 """When a machine's credits run out: at full burn, at the present pace, and how likely how soon.
 
-Vectorised over machines; the server imports this module (and with it numpy) only when it forecasts. The paths that demand
-may take are those of ``core/analogue.py``; what a machine's own record does to the probabilities is in ``core/record.py``.
+Vectorised over machines; the server imports this module (and with it numpy) only when it forecasts. The paths that
+demand may take are those of ``core/analogue.py``; what a machine's own record does to the probabilities is in
+``core/record.py``.
 """
 
 from __future__ import annotations
@@ -44,8 +45,9 @@ class Method(StrEnum):
 class Forecasts:
     """One row a machine; times in minutes, infinite where the credits are not spent, NaN where nothing is known.
 
-    ``curve``: probability that the balance is gone by each of ``LEADS`` steps. ``p10`` to ``p90``: by when it is gone with
-    that probability, infinite beyond six hours. ``when``: if it runs out within three hours at all, the middle of when.
+    ``curve``: probability that the balance is gone by each of ``LEADS`` steps. ``p10`` to ``p90``: by when it is gone
+    with that probability, infinite beyond six hours. ``when``: if it runs out within three hours at all, the middle
+    of when.
     """
 
     method: NDArray[np.str_]
@@ -66,8 +68,8 @@ class Forecasts:
 def forecast(demand: Floats, baseline: Floats, share: Floats, rate: Floats | None = None) -> Forecasts:
     """Forecast machines from their demand (machines, steps of five minutes, NaN unknown; the last column is now).
 
-    ``share``: the balance as a share of the cap. ``rate``: something that runs ahead of the CPU, such as requests a second,
-    in any unit; moments are then also compared by it.
+    ``share``: the balance as a share of the cap. ``rate``: something that runs ahead of the CPU, such as requests a
+    second, in any unit; moments are then also compared by it.
     """
     machines, steps = demand.shape
     if steps < WINDOW:

@@ -1,55 +1,60 @@
-"""Back-test of a policy on the past: who would have been told when, how long before the credits were gone, how often in vain.
+"""Back-test of a policy on the past: who would have been told when, how long before the credits were gone, how often
+in vain.
 
-The past is five-minute means, so what is finer is judged as coarsely: a dip shorter than five minutes is not seen, and two
-samples at the ceiling are one mean at it.
+The past is five-minute means, so what is finer is judged as coarsely: a dip shorter than five minutes is not seen,
+and two samples at the ceiling are one mean at it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 
 import numpy as np
+from numpy.typing import NDArray
 
 from bongsu.core import analogue
-from bongsu.core.analogue import HORIZON, LEADS, Flags, Floats
+from bongsu.core.analogue import DAY, HORIZON, LEADS, Flags, Floats
 from bongsu.core.backtest import Outcome
 from bongsu.core.burst import MachineType, drain
 from bongsu.core.forecast import STEP
 from bongsu.core.policy import Policy
-from bongsu.core.record import NEAR, Level, Record, alarm_score
+from bongsu.core.record import NEAR, Level, Record
 
-_CHUNK = 256
+_CHUNK = 64
+"""Moments at a time: what they need fits into a processor's cache."""
 EARLY = "early warning"
+_COLUMN = {int(minutes): column for column, minutes in enumerate(LEADS * 5)}
 
 
 def over_time(
-    demand: Floats, baseline: float, shares: Sequence[Floats], asked: Sequence[Flags], every: int = 1
+    demand: Floats,
+    baseline: float,
+    shares: Sequence[Floats],
+    asked: Sequence[Flags],
+    every: int = 1,
+    reach: int = HORIZON,
 ) -> list[Floats]:
     """At each asked step the probability of being empty by each of LEADS, for balances over one course of demand.
 
-    Every step sees its own past alone. Between steps ``every`` apart, and where the credits are out of reach (0), nothing
-    is computed: the last answer stands.
+    Every step sees its own past alone. Between steps ``every`` apart the last answer stands; where the credits last
+    more than ``reach`` steps even at 100 % nothing is computed.
     """
     base = np.float32(baseline)
     told = [np.zeros((len(demand), len(LEADS)), np.float32) for _ in shares]
-    reach = [mine & (share * (288 * baseline / (1 - baseline)) <= HORIZON)
-             for share, mine in zip(shares, asked, strict=True)]  # fmt: skip
-    wanted = np.flatnonzero(np.any(reach, axis=0))
+    full = DAY * baseline / (1 - baseline)
+    near = [mine & (share * full <= reach) for share, mine in zip(shares, asked, strict=True)]
+    wanted = np.flatnonzero(np.any(near, axis=0))
     wanted = wanted[wanted % every == 0]
     states = analogue.describe(demand[None, :], np.array([base]))
-    spans = analogue.States(
-        *(analogue.windows(each[0], False if each.dtype == bool else 0) for each in states)  # type: ignore[arg-type]
-    )
-    seen: Floats = analogue.windows(demand, np.nan)  # type: ignore[assignment]
-    for begin in range(0, len(wanted), _CHUNK):
-        at = wanted[begin : begin + _CHUNK]
-        together = len(at) == at[-1] + 1 - at[0]  # neighbours in time: views suffice
-        pick: slice | np.typing.NDArray[np.int64] = slice(int(at[0]), int(at[-1]) + 1) if together else at
-        now = analogue.moments_of(analogue.States(*(each[pick] for each in spans)))
-        paths = analogue.futures(seen[pick], now)
-        for share, mine, curve in zip(shares, reach, told, strict=True):
+    m15, m60, day, run, spread = (analogue.windows(each[0], 0) for each in states[:5])
+    usable, seen = analogue.windows(states.usable[0], False), analogue.windows(demand, np.nan)
+    for at in _evenly(wanted, every):
+        pick = slice(int(at[0]), int(at[-1]) + 1, every)  # a view: a copy of every step's past would cost the most
+        then = analogue.States(m15[pick], m60[pick], day[pick], run[pick], spread[pick], usable[pick])
+        paths = analogue.futures(seen[pick], analogue.moments_of(then))
+        for share, mine, curve in zip(shares, near, told, strict=True):
             some = np.flatnonzero(mine[at])
             if len(some):
                 picked = analogue.Paths(paths.demand[some], paths.weight[some], paths.found[some])
@@ -61,8 +66,15 @@ def over_time(
     return told
 
 
+def _evenly(steps: NDArray[np.int64], every: int) -> Iterator[NDArray[np.int64]]:
+    """The steps in batches that are evenly spaced."""
+    for run in np.split(steps, np.flatnonzero(np.diff(steps) != every) + 1):
+        for begin in range(0, len(run), _CHUNK):
+            yield run[begin : begin + _CHUNK]
+
+
 def course_of(demand: Floats, machine: MachineType, opening: float) -> Floats:
-    """The balance (share of the cap) after each step, from an opening share; unknown demand neither earns nor spends."""
+    """The balance (share of the cap) after each step, from an opening one; unknown demand neither earns nor spends."""
     balance, shares = opening * machine.cap, []
     minutes = STEP.total_seconds() / 60
     for each in demand.tolist():
@@ -143,25 +155,33 @@ class Warned:
 
 def warn(curve: Floats, found: Outcome, hours: float) -> Warned:
     """Play the record and the warning level forward: each learns an outcome only when it is known."""
-    leads = (LEADS * 5).tolist()
-    place = {minutes: leads.index(minutes) for minutes in {*NEAR, 60, 120, 360}}
-    rows, scored = curve.tolist(), found.scored.tolist()
+    score = scores_of(curve)
+    scores = score.tolist()
+    said, scored = hour_of(curve).tolist(), found.scored.tolist()
     ahead, false = found.ahead.tolist(), found.false.tolist()
     record, level = Record(), Level(hours)
-    on, hour = np.zeros(len(rows), bool), np.zeros(len(rows), np.float32)
-    score = np.full(len(rows), -np.inf, np.float32)
-    for step, row in enumerate(rows):
+    on, hour = np.zeros(len(said), bool), np.zeros(len(said), np.float32)
+    for step, probability in enumerate(said):
         if step >= 12 and scored[step - 12]:
-            record.learn(rows[step - 12][place[60]], ahead[step - 12] <= 12)
+            record.learn(said[step - 12], ahead[step - 12] <= 12)
         if step >= 25 and scored[step - 25]:
-            level.learn(float(score[step - 25]), false[step - 25])
-        if not scored[step]:
-            continue
-        said = {minutes: row[column] for minutes, column in place.items()}
-        hour[step] = record.corrected(said[60])
-        score[step] = alarm_score(said)
-        on[step] = level.warns(float(score[step]))
+            level.learn(scores[step - 25], false[step - 25])
+        if scored[step]:
+            hour[step] = record.corrected(probability)
+            on[step] = level.warns(scores[step])
     return Warned(on, hour, score)
+
+
+def hour_of(curve: Floats) -> Floats:
+    """The column of 60 minutes."""
+    return curve[:, _COLUMN[60]]
+
+
+def scores_of(curve: Floats, near: Sequence[int] = NEAR) -> Floats:
+    """``core.record.alarm_score`` of every row."""
+    soon = sum(curve[:, _COLUMN[minutes]] for minutes in near) / np.float32(len(near))
+    score: Floats = np.log(soon + 0.01 + 0.001 * curve[:, _COLUMN[360]]) - np.log(1.02 - curve[:, _COLUMN[120]])
+    return score
 
 
 def early_calls(on: Flags) -> list[int]:

@@ -1,4 +1,4 @@
-"""Readings of one machine as they come, onto the five-minute grid that forecasts are made on. Bad ones are told, not used."""
+"""Readings of one machine onto the five-minute grid that forecasts are made on. Bad ones are told, not used."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ ROUNDING = 0.02
 
 @dataclass(frozen=True, slots=True)
 class Readings:
-    """Demand on the grid (NaN unknown, the last value is now), and what was wrong with the points, one sentence each."""
+    """Demand on the grid (NaN unknown, the last value is now), and what was wrong with the points, a sentence each."""
 
     demand: Floats
     problems: tuple[str, ...]
@@ -29,8 +29,8 @@ class Readings:
 def on_grid(points: Iterable[tuple[datetime, float]], now: datetime, steps: int = WINDOW) -> Readings:
     """Means of five minutes up to ``now`` from (time, utilisation 0..1) as they came.
 
-    Not used, and told: what is no number, negative or above 1; a time seen before; a time in the future. A clock that went
-    back is told, and its points are put in order.
+    Not used, and told: what is no number, negative or above 1; a time seen before; a time in the future. A clock that
+    went back is told, and its points are put in order.
     """
     wrong: Counter[str] = Counter()
     sums, counts = np.zeros(steps), np.zeros(steps)
@@ -88,8 +88,8 @@ def demand_while_throttled(
 ) -> float:
     """What the machine would use (0..1) if it were not held down: its CPU then says what it got, not what was wanted.
 
-    ``stolen``: share taken by the hypervisor. ``requests`` a second times ``cpu_per_request`` (machine-seconds each, learnt
-    before) is the better witness where there is one, but never less than what was really used.
+    ``stolen``: share taken by the hypervisor. ``requests`` a second times ``cpu_per_request`` (machine-seconds each,
+    learnt before) is the better witness where there is one, but never less than what was really used.
     """
     wanted = used + stolen
     if requests is not None and cpu_per_request is not None:

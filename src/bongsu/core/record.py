@@ -21,7 +21,7 @@ STRENGTH = 20.0
 NUISANCE_HOURS = 2.0
 """Hours a week that an early warning may be on although the credits last more than two hours longer."""
 NEAR = (30, 60)
-"""Minutes; what "soon" means to the alarm. This, STRENGTH and core.forecast.PRIOR are what `make bench-forecast` chose."""
+"""Minutes: "soon" to the alarm. This, STRENGTH and core.forecast.PRIOR are what `make bench-forecast` chose."""
 MOST_KEPT = 1000
 MEMORY = 16 * 2016
 """Steps of five minutes; after them half of what was learnt is let go, so that a machine may change its ways."""
@@ -45,7 +45,7 @@ class Record:
         self.happened[row] += SAME_MOMENT * exhausted
 
     def corrected(self, probability: float, strength: float = STRENGTH) -> float:
-        """The probability in the light of the record: what happened when the same was said, neighbours counting half."""
+        """The probability in the light of the record: what happened when the same was said; neighbours count half."""
         if probability <= TOO_SMALL:
             return probability
         row = bisect.bisect_left(EDGES, probability)
@@ -58,7 +58,8 @@ class Record:
 
 
 def alarm_score(within: Mapping[int, float], near: tuple[int, ...] = NEAR) -> float:
-    """How much a warning is worth: log odds of "gone soon" (the mean over ``near``) against "lasts longer than two hours".
+    """How much a warning is worth: log odds of "gone soon" (the mean over ``near``) against "lasts longer than two
+    hours".
 
     ``within``: probability by minutes. That of 360 breaks ties.
     """
@@ -70,7 +71,8 @@ def alarm_score(within: Mapping[int, float], near: tuple[int, ...] = NEAR) -> fl
 class Level:
     """The score above which to warn, so that past false warnings would have taken ``hours`` a week.
 
-    ``worst``: the highest scores at moments that turned out to be false, rising. ``seen``: steps whose outcome is known.
+    ``worst``: the highest scores at moments that turned out to be false, rising. ``seen``: steps whose outcome is
+    known.
     """
 
     hours: float = NUISANCE_HOURS

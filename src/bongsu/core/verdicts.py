@@ -11,7 +11,7 @@ import numpy as np
 
 from bongsu.core import backtest
 from bongsu.core.analogue import DAY, Floats
-from bongsu.core.backtest import Bin, Outcome
+from bongsu.core.backtest import TWO_HOURS, Bin, Outcome
 from bongsu.core.burst import MachineType
 from bongsu.core.forecast import STEP
 from bongsu.core.hindsight import EARLY, Warned, course_of, early_calls, hits, notified, over_time, policy_tells, warn
@@ -25,7 +25,7 @@ EVERY = 3
 
 @dataclass(frozen=True, slots=True)
 class Past:
-    """A machine's past: means of five minutes from ``begin``. ``share``: the measured balance, or None to compute it."""
+    """A machine's past: means of five minutes from ``begin``. ``share``: the measured balance; None computes it."""
 
     name: str
     begin: datetime
@@ -92,7 +92,7 @@ def judge(pasts: Sequence[Past], machine: MachineType, policy: Policy, hours: fl
             continue
         share = course_of(past.demand, machine, opening) if past.share is None else past.share
         found = backtest.outcome(share, warm_up=2 * DAY)
-        curve = over_time(past.demand, machine.baseline, [share], [~np.isnan(past.demand)], EVERY)[0]
+        curve = over_time(past.demand, machine.baseline, [share], [~np.isnan(past.demand)], EVERY, TWO_HOURS)[0]
         early = warn(curve, found, hours)
         tells = {**policy_tells(policy, machine, past.demand, share), EARLY: early_calls(early.on)}
         tells = {rule: [step for step in steps if step >= 2 * DAY] for rule, steps in tells.items()}
@@ -136,15 +136,19 @@ def _recall(warnings: Sequence[np.typing.NDArray[np.bool_]], outcomes: Sequence[
 
 
 def _verdict(
-    outcomes: list[Outcome], warned: list[Warned], exhaustions: list[Exhaustion], rules: list[RuleFigures], hours: float,
+    outcomes: list[Outcome],
+    warned: list[Warned],
+    exhaustions: list[Exhaustion],
+    rules: list[RuleFigures],
+    hours: float,
     too_short: list[str],
-) -> Verdict:  # fmt: skip
+) -> Verdict:
     weeks = sum(found.weeks for found in outcomes)
     nuisance = sum(
         backtest.nuisance(each.on, found) * found.weeks for each, found in zip(warned, outcomes, strict=True)
     )
     hour = np.concatenate(
-        [each.hour[found.scored] for each, found in zip(warned, outcomes, strict=True)] or [np.zeros(0)]
+        [each.hour[found.scored] for each, found in zip(warned, outcomes, strict=True)] or [np.zeros(0, np.float32)]
     )
     came = np.concatenate([found.ahead[found.scored] <= 12 for found in outcomes] or [np.zeros(0, bool)])
     level = backtest.proposed_level([each.score for each in warned], outcomes, hours) if outcomes else float("nan")
