@@ -86,6 +86,8 @@ def test_the_verdict_counts_what_happened() -> None:
     assert (first.notify, first.reached) == (("a",), len(events))
     before = [each.before["tier 1"] for each in verdict.exhaustions]
     assert before == [(each % DAY - 200) * 5 for each in events]
+    assert first.vain == 0
+    assert first.median_before is not None
     early = next(each for each in verdict.rules if each.rule == EARLY)
     assert early.reached >= len(events) - 3, "after a few evenings it knows them"
     assert verdict.recall[30] > 0.7

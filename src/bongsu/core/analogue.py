@@ -36,6 +36,7 @@ PERSISTENCE, DAYS_BEFORE = 0.15, 0.15
 """Weights of the paths that go on as now, and of those that repeat the last seven days."""
 _FAR = np.float32(1e9)
 _PAST = slice(0, -HORIZON, STRIDE)
+_BETWEEN_LEADS = np.concatenate([[0], LEADS[:-1]])
 _AHEAD = np.arange(1, HORIZON + 1)
 _FADING = np.exp(-_AHEAD / 36).astype(np.float32)
 _LOGS = (np.sqrt(0.2) * np.log1p(np.arange(WINDOW + 1))).astype(np.float32)
@@ -217,11 +218,12 @@ def exhausted_by(share: Floats, baseline: Floats, paths: Paths) -> Floats:
     held += np.float32(1 / DAY)
     np.cumsum(held, axis=2, out=held)
     held += share[:, None, None]
-    if float(share.max(initial=0.0)) > 1 - HORIZON / DAY:  # otherwise nothing can overflow in six hours
-        lost = np.maximum.accumulate(held - 1, axis=2)
-        held -= np.maximum(lost, 0, out=lost)
-    lowest: Floats = np.minimum.accumulate(held, axis=2)
-    gone = lowest[:, :, LEADS - 1] <= 0
+    full = np.flatnonzero(share > 1 - HORIZON / DAY)  # no other can overflow in six hours
+    if len(full):
+        lost = np.maximum.accumulate(held[full] - 1, axis=2)
+        held[full] -= np.maximum(lost, 0, out=lost)
+    lowest: Floats = np.minimum.accumulate(np.minimum.reduceat(held, _BETWEEN_LEADS, axis=2), axis=2)
+    gone = lowest <= 0
     probability: Floats = np.matmul(paths.weight[:, None, :], gone.astype(np.float32))[:, 0, :]
     return np.minimum(probability, 1.0)
 

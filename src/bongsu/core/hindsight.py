@@ -138,7 +138,7 @@ def notified(policy: Policy, rule: str) -> tuple[str, ...]:
     return policy.tiers[0].notify
 
 
-def hits(steps: Sequence[int], found: Outcome, within: timedelta = timedelta(hours=2)) -> list[float | None]:
+def hits(steps: Sequence[int], found: Outcome, within: timedelta = timedelta(hours=6)) -> list[float | None]:
     """For each telling how many minutes before the credits were gone it was; None if they were not within that time."""
     most = within // STEP
     return [float(found.ahead[step]) * 5 if found.ahead[step] <= most else None for step in steps]
