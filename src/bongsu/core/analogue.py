@@ -201,7 +201,7 @@ def futures(demand: Floats, now: Moments, extra: Floats | None = None) -> Paths:
     for back in range(1, 8):
         begin = WINDOW - DAY * back
         same_time = demand[:, begin : begin + HORIZON]
-        complete: Flags = ~np.isnan(same_time).any(axis=1)
+        complete = np.array(~np.isnan(same_time).any(axis=1), bool)
         path[:, NEIGHBOURS + 2 + back] = np.where(complete[:, None], same_time, 0.0)
         weight[:, NEIGHBOURS + 2 + back] = complete * (DAYS_BEFORE / 7)
     np.clip(path, 0.0, 1.0, out=path)

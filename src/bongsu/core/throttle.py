@@ -81,7 +81,7 @@ def diagnose(machine: MachineType, seen: Seen) -> Diagnosis:
     slow = _latency(seen)
     if seen.balance is not None:
         empty = seen.balance <= machine.empty_below
-        balance = (Witness.BALANCE_EMPTY if empty else Witness.CREDITS_LEFT, seen.balance)
+        balance: tuple[Witness, float | None] = (Witness.BALANCE_EMPTY if empty else Witness.CREDITS_LEFT, seen.balance)
         at_baseline = AT_BASELINE * baseline <= seen.cpu
     else:
         empty = bool(held) and abs(seen.cpu - baseline) <= NEAR_BASELINE * baseline

@@ -44,7 +44,9 @@ class Exhaustion:
 
 @dataclass(slots=True)
 class RuleFigures:
-    """One rule over all machines. ``early``: minutes before, for tellings within six hours before an exhaustion; others are ``vain``."""
+    """One rule over all machines. ``early``: minutes before, for tellings within six hours before an exhaustion;
+    others are ``vain``.
+    """
 
     rule: str
     notify: tuple[str, ...]
