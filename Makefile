@@ -1,4 +1,4 @@
-.PHONY: help drill drill-sabotage up down test check bench bench-ingest bench-mail bench-instrument crash dashboards replay-images verify-grafana lock messages
+.PHONY: help drill drill-sabotage up down test check bench bench-ingest bench-mail bench-instrument crash dashboards replay-images verify-grafana lock messages bench-forecast bench-backtest
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile
@@ -41,6 +41,14 @@ crash: ## kill -9 of the server 200 times per database: nothing lost, at most on
 bench-instrument: ## what watching costs the shop, in CPU and throughput
 	sh bin/install
 	.venv/bin/python -m bench.instrument
+
+bench-forecast: ## how well exhaustion is foreseen, beside what people use today (3 minutes)
+	sh bin/install
+	.venv/bin/python -m bench.forecast
+
+bench-backtest: ## how long a back-test of 30 days of 100 machines takes
+	sh bin/install
+	.venv/bin/python -m bench.backtest
 
 dashboards: ## build Grafana's dashboards anew
 	sh bin/install

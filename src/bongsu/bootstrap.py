@@ -16,8 +16,7 @@ from bongsu.adapters.haproxy import HAProxy
 from bongsu.adapters.labhost import LabHost
 from bongsu.adapters.prometheus import Prometheus
 from bongsu.adapters.smtp import Smtp
-from bongsu.catalogue import load_catalogue
-from bongsu.config import Config, PersonSection, PolicySection, TeamSection, profiles_of
+from bongsu.config import Config, PersonSection, PolicySection, TeamSection, machines_of, profiles_of
 from bongsu.config import Service as ServiceSection
 from bongsu.config.checks import zone
 from bongsu.config.rosters import beat_of, hours, layers_of, weekly, zone_of
@@ -75,7 +74,7 @@ def service_of(name: str, section: ServiceSection, config: Config) -> Service:
     window = timedelta(seconds=max(4, 4 * config.prometheus.scrape.total_seconds() / config.timescale.speed))
     return Service(
         name=name,
-        machine=load_catalogue()[section.machine],
+        machine=machines_of(config)[section.machine],
         policy=policy,
         blind=policy.when_blind(BLIND),
         signals=expressions(

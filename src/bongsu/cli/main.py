@@ -9,7 +9,21 @@ from rich.console import Console
 from rich.markup import escape
 
 from bongsu import __version__
-from bongsu.cli import backup, check, contacts, doctor, drill, generate, incidents, init, lab, notify, oncall, serve
+from bongsu.cli import (
+    backup,
+    check,
+    contacts,
+    doctor,
+    drill,
+    generate,
+    incidents,
+    init,
+    lab,
+    notify,
+    oncall,
+    policy,
+    serve,
+)
 from bongsu.core.errors import BongsuError, InvalidInput
 
 app = typer.Typer(
@@ -34,6 +48,7 @@ app.add_typer(oncall.schedules, name="schedule")
 app.add_typer(contacts.app, name="contacts")
 app.add_typer(lab.app, name="lab")
 app.add_typer(drill.app, name="drill")
+app.add_typer(policy.app, name="policy")
 
 
 @app.callback(invoke_without_command=True)

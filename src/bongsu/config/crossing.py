@@ -8,9 +8,9 @@ from collections.abc import Mapping
 from datetime import timedelta
 from email.utils import parseaddr
 
-from bongsu.catalogue import load_catalogue
 from bongsu.config.checks import address_fault, zone_fault
 from bongsu.config.delivering import delivery_problems
+from bongsu.config.machines import machine_problems
 from bongsu.config.rosters import layers_of, roster_faults
 from bongsu.config.sections import Config, Grafana, PersonSection, PolicySection, RouteSection, TeamSection
 from bongsu.core.errors import InvalidInput
@@ -25,10 +25,9 @@ _HOURS = re.compile(r"([01]\d|2[0-3]):[0-5]\d-([01]\d|2[0-3]):[0-5]\d")
 
 def crossed(config: Config) -> list[str]:
     """Faults between sections: names that lead nowhere, tiers out of order, unknown machine types."""
-    problems: list[str] = []
+    problems: list[str] = machine_problems(config)
     for name, service in config.service.items():
         at = f"service.{name}"
-        _known(f"{at}.machine", service.machine, load_catalogue(), problems)
         _known(f"{at}.policy", service.policy, config.policy, problems)
         _known(f"{at}.profile", service.profile, {**shipped(), **config.profile}, problems)
         if service.owner is not None:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import msgspec
 
+from bongsu.core.burst import Mode, OnStop
 from bongsu.core.delivery import CHANNEL
 from bongsu.profiles import ProfileSection
 
@@ -42,6 +43,25 @@ class Service(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     targets: list[str] = []
     metrics_path: str = "/actuator/prometheus"
     owner: str | None = None
+
+
+class MachineSection(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A machine type that the catalogue does not know; a service names it by ``machine = "NAME"``.
+
+    ``baseline``: the share of each vCPU that may be used for ever. ``cap``: 24 hours' earnings if not given.
+    ``surplus_price``: per vCPU-hour in unlimited mode.
+    """
+
+    vcpus: int
+    baseline: float
+    cap: float | None = None
+    launch_credits: float = 0.0
+    mode: Mode = Mode.STANDARD
+    on_stop: OnStop = OnStop.UNKNOWN
+    surplus_price: float | None = None
+    currency: str = "USD"
+    ramp_minutes: float = 0.0
+    month_price: float | None = None
 
 
 class TierSection(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -297,6 +317,7 @@ class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
 
     service: dict[str, Service] = {}
     profile: dict[str, ProfileSection] = {}
+    machine: dict[str, MachineSection] = {}
     policy: dict[str, PolicySection] = {}
     person: dict[str, PersonSection] = {}
     team: dict[str, TeamSection] = {}
