@@ -11,18 +11,21 @@ from typing import TextIO
 
 from bongsu.adapters.accesslog import EdgeLog
 from bongsu.adapters.apprise import AppriseChannel
+from bongsu.adapters.backup_folder import BackupFolder
 from bongsu.adapters.clock import ScaledClock, SystemClock
 from bongsu.adapters.haproxy import HAProxy
 from bongsu.adapters.labhost import LabHost
 from bongsu.adapters.prometheus import Prometheus
+from bongsu.adapters.servicedata import ServiceData
 from bongsu.adapters.smtp import Smtp
 from bongsu.config import Config, PersonSection, PolicySection, TeamSection, machines_of, profiles_of
 from bongsu.config import Service as ServiceSection
 from bongsu.config.checks import zone
+from bongsu.config.invariants import load_invariants
 from bongsu.config.rosters import beat_of, hours, layers_of, weekly, zone_of
-from bongsu.config.sections import ScheduleSection
+from bongsu.config.sections import DataSection, ScheduleSection
 from bongsu.core.contact import Weekly
-from bongsu.core.errors import BongsuError
+from bongsu.core.errors import BongsuError, InvalidInput
 from bongsu.core.matcher import parse
 from bongsu.core.policy import Ceiling, Policy, Runway, Tier
 from bongsu.core.profile import expressions
@@ -31,7 +34,7 @@ from bongsu.core.routing import ALERTS, Route, Routing
 from bongsu.core.schedule import Directory, Person, Team
 from bongsu.core.service import BLIND, Service
 from bongsu.core.timescale import Timescale
-from bongsu.engine.context import Context, Integration, SecondChannel
+from bongsu.engine.context import CareOf, Context, Integration, SecondChannel
 from bongsu.engine.known import Known
 from bongsu.store import outbox
 from bongsu.store.alone import claim
@@ -185,6 +188,29 @@ def prometheus_of(config: Config) -> Prometheus:
     return Prometheus(config.prometheus.url, config.prometheus.timeout, scale, SystemClock(), config.prometheus.scrape)
 
 
+def data_of(name: str, section: DataSection) -> ServiceData:
+    """A service's data. Raises InvalidInput with every fault of its files."""
+    problems: list[str] = []
+    dsn = section.dsn or ""
+    if section.dsn_file is not None:
+        try:
+            dsn = section.dsn_file.read_text(encoding="utf-8").strip()
+        except (OSError, UnicodeDecodeError) as error:
+            problems.append(f"data.{name}.dsn_file: {section.dsn_file} cannot be read ({error})")
+        else:
+            problems += [f"data.{name}.dsn_file: {section.dsn_file} is empty"] * (not dsn)
+    try:
+        invariants, rules = load_invariants(section.invariants)
+    except InvalidInput as error:
+        raise InvalidInput([*problems, *error.problems]) from None
+    if problems:
+        raise InvalidInput(problems)
+    return ServiceData(
+        name, dsn, invariants, rules, BackupFolder(section.backups, name), SystemClock(), section.keep,
+        section.keep_for, section.timeout, section.scratch,
+    )  # fmt: skip
+
+
 def bootstrap(config: Config) -> Context:
     """Open the database, bring it to the present schema, and connect everything. Raises BongsuError."""
     scale = Timescale(config.timescale.origin, config.timescale.speed)
@@ -233,6 +259,10 @@ def bootstrap(config: Config) -> Context:
         sender=config.smtp.sender,
         host=config.smtp.sender.rpartition("@")[2] or "localhost",
         watch_every=config.watch.every,
+        data={
+            name: CareOf(data_of(name, each), each.every, each.verify_every, each.prove)
+            for name, each in config.data.items()
+        },
         started_at=SystemClock().now(),
     )
 

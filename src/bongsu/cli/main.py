@@ -13,6 +13,7 @@ from bongsu.cli import (
     backup,
     check,
     contacts,
+    data,
     doctor,
     drill,
     generate,
@@ -22,6 +23,7 @@ from bongsu.cli import (
     notify,
     oncall,
     policy,
+    recovery,
     serve,
 )
 from bongsu.core.errors import BongsuError, InvalidInput
@@ -46,6 +48,9 @@ app.add_typer(notify.app, name="notify")
 app.add_typer(oncall.app, name="oncall")
 app.add_typer(oncall.schedules, name="schedule")
 app.add_typer(contacts.app, name="contacts")
+for command in (recovery.diff, recovery.plan, recovery.apply):
+    data.app.command()(command)
+app.add_typer(data.app, name="data")
 app.add_typer(lab.app, name="lab")
 app.add_typer(drill.app, name="drill")
 app.add_typer(policy.app, name="policy")

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from datetime import timedelta
 from email.utils import parseaddr
 
-from bongsu.config.checks import address_fault, zone_fault
+from bongsu.config.checks import address_fault, data_faults, zone_fault
 from bongsu.config.delivering import delivery_problems
 from bongsu.config.machines import machine_problems
 from bongsu.config.rosters import layers_of, roster_faults
@@ -81,6 +81,7 @@ def crossed(config: Config) -> list[str]:
         if not _ADDRESS.fullmatch(target)
     ]
     problems += _grafana_problems(config.grafana)
+    problems += [fault for name, each in config.data.items() for fault in data_faults(f"data.{name}", each)]
     if config.timescale.speed <= 0:
         problems.append("timescale.speed: must be above 0")
     problems += delivery_problems(config)

@@ -305,6 +305,28 @@ class Store(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     url: str = "sqlite:///var/bongsu/bongsu.db"
 
 
+class DataSection(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A service's PostgreSQL, to verify, back up and recover. Its name is the service's.
+
+    ``dsn`` or ``dsn_file``: where it is; ``invariants``: the folder with the queries; ``backups``: where backups go, of
+    which ``keep`` stay, and all younger than ``keep_for``. ``every`` and ``verify_every`` (service time): how often a
+    backup is made, and the invariants are asked; ``prove``: each such backup is restored and verified. ``timeout``:
+    seconds for one invariant; ``scratch``: where backups are restored (the system's temporary folder if not given).
+    """
+
+    dsn: str | None = None
+    dsn_file: Path | None = None
+    invariants: Path
+    backups: Path = Path("var/bongsu/backups")
+    keep: int = 14
+    keep_for: timedelta = timedelta(days=14)
+    every: timedelta | None = None
+    verify_every: timedelta | None = None
+    prove: bool = True
+    timeout: float = 60.0
+    scratch: Path | None = None
+
+
 class Time(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Service time against wall time; speed 1 unless this is a lab."""
 
@@ -335,4 +357,5 @@ class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     web: Web = Web()
     grafana: Grafana = Grafana()
     store: Store = Store()
+    data: dict[str, DataSection] = {}
     timescale: Time = Time()

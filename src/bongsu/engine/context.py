@@ -15,7 +15,7 @@ from bongsu.core.schedule import Directory
 from bongsu.core.service import Service
 from bongsu.core.timescale import Timescale
 from bongsu.engine.known import Arriving, Known, Outgoing, RelayState, Touched, Traces
-from bongsu.ports import AccessLog, Balancer, Channel, Clock, Machines, Metrics, Notifier
+from bongsu.ports import AccessLog, Balancer, Channel, Clock, Data, Machines, Metrics, Notifier
 from bongsu.store.database import Database
 
 
@@ -36,6 +36,16 @@ class SecondChannel:
     name: str
     after: timedelta
     locale: str
+
+
+@dataclass(frozen=True, slots=True)
+class CareOf:
+    """A service's data and how often it is looked after, in service time; ``prove``: each backup is restored."""
+
+    data: Data
+    back_up_every: timedelta | None
+    verify_every: timedelta | None
+    prove: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +95,7 @@ class Context:
     relay: RelayState = field(default_factory=RelayState)
     traces: Traces = field(default_factory=Traces)
     outgoing: Outgoing = field(default_factory=Outgoing)
+    data: Mapping[str, CareOf] = field(default_factory=dict)
     mail_due: threading.Event = field(default_factory=threading.Event)
     work_due: threading.Event = field(default_factory=threading.Event)
 

@@ -7,7 +7,7 @@ import threading
 from collections.abc import Callable
 from datetime import timedelta
 
-from bongsu.engine import command, contacts, expose, intake, readiness, report, respond, watch
+from bongsu.engine import command, contacts, data, expose, intake, readiness, report, respond, watch
 from bongsu.engine.context import Context
 from bongsu.engine.postman import EVERY, Postman
 from bongsu.telemetry import JOB_FAILURES, JOB_RUNS
@@ -33,6 +33,8 @@ class Worker:
             ("respond", self._respond, timedelta(seconds=0.5), context.work_due),
             ("people", self._people, timedelta(seconds=20), week),
         ]
+        if context.data:
+            loops.append(("data", lambda: data.look_after(context), timedelta(seconds=2), nap))
         self._nap, self._week = nap, week
         self._threads = [threading.Thread(target=self._loop, args=each, name=each[0], daemon=True) for each in loops]
         self._threads.append(threading.Thread(target=self._keep, name="keep", daemon=True))

@@ -10,6 +10,9 @@ _PLAIN = {
     "acknowledged_late": N_("%(by)s acknowledged after the end."),
     "alert_joined": N_("The alert %(alertname)s joined."),
     "again": N_("Over the baseline again."),
+    "data_damaged": N_("Data verified: %(holding)s of %(of)s invariants hold. Damaged rows: %(damaged)s."),
+    "data_unverified": N_("The data could not be verified: %(why)s."),
+    "data_verified": N_("Data verified: %(holding)s of %(of)s invariants hold."),
     "machine_added": N_("%(machine)s answers and gets traffic."),
     "machine_draining": N_("%(machine)s gets no new traffic."),
     "machine_failed": N_("%(machine)s could not be started: %(why)s."),
@@ -20,6 +23,7 @@ _PLAIN = {
     "reviewed": N_("%(by)s closed the review."),
 }
 """Lines whose words need nothing but the facts themselves."""
+_NAMES = ("by", "alertname", "machine", "why", "holding", "of", "damaged")
 
 
 def timeline_words(entry: Entry, locale: str, w: Words | None = None) -> str:
@@ -27,7 +31,7 @@ def timeline_words(entry: Entry, locale: str, w: Words | None = None) -> str:
     w = w or Words(spoken(locale))
     facts = entry.facts
     if entry.what in _PLAIN:
-        known = {name: text_of(facts, name) or "?" for name in ("by", "alertname", "machine", "why")}
+        known = {name: text_of(facts, name) or "?" for name in _NAMES}
         return w.gettext(_PLAIN[entry.what], **known)
     match entry.what:
         case "told":

@@ -221,3 +221,25 @@ weeklies = Table(
     Column("name", Text, primary_key=True),
     Column("slot", Instant, nullable=False),
 )
+
+data_jobs = Table(
+    "data_jobs",
+    metadata,
+    Column("name", Text, primary_key=True),
+    Column("kind", Text, primary_key=True),
+    Column("due_at", Instant, nullable=False),
+    Column("ran_at", Instant),
+    Column("fault", Text),
+)
+
+data_checks = Table(
+    "data_checks",
+    metadata,
+    Column("id", _id, primary_key=True, autoincrement=True),
+    Column("name", Text, nullable=False),
+    Column("at", Instant, nullable=False),
+    Column("incident_id", Text),
+    Column("body", Text, nullable=False),
+    Index("data_checks_name", "name", "at"),
+    Index("data_checks_incident", "incident_id"),
+)
