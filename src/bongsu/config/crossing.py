@@ -10,7 +10,7 @@ from email.utils import parseaddr
 
 from bongsu.catalogue import load_catalogue
 from bongsu.config.checks import address_fault, zone_fault
-from bongsu.config.sections import Config, Grafana, PersonSection, PolicySection, RouteSection, TeamSection
+from bongsu.config.sections import Config, Grafana, PersonSection, PolicySection, Review, RouteSection, TeamSection
 from bongsu.core.errors import InvalidInput
 from bongsu.core.matcher import parse
 from bongsu.profiles import shipped
@@ -48,6 +48,8 @@ def crossed(config: Config) -> list[str]:
             _known(f"{at}.service", integration.service, config.service, problems)
     if config.alerts.default_service is not None:
         _known("alerts.default_service", config.alerts.default_service, config.service, problems)
+    if config.review is not None:
+        problems += _review_problems(config.review, config)
     for name, profile in config.profile.items():
         if name in shipped():
             problems.append(
@@ -140,18 +142,31 @@ def _policy_problems(at: str, policy: PolicySection, config: Config) -> list[str
         targets += [(key, target) for target in (section.notify if section else [])]
     targets += [("throttled", target) for target in policy.throttled or []]
     targets += [("blind", target) for target in policy.blind or []]
-    known: dict[str, Mapping[str, object]] = {
-        "on-call": config.schedule,
-        "team": config.team,
-        "person": config.person,
-    }
     for key, target in targets:
-        kind, _, name = target.partition(":")
-        if kind not in known:
-            problems.append(f"{at}.{key}.notify: {target!r} is not on-call:NAME, team:NAME or person:NAME")
-        else:
-            _known(f"{at}.{key}.notify", name, known[kind], problems, of=kind)
+        _target(f"{at}.{key}.notify", target, config, problems)
     return problems
+
+
+def _review_problems(review: Review, config: Config) -> list[str]:
+    problems: list[str] = []
+    if review.start.tzinfo is None:
+        problems.append("review.from: has no time zone; write 2026-01-08T10:00:00+09:00")
+    if review.every < timedelta(days=1):
+        problems.append("review.every: must be at least P1D")
+    if not timedelta(0) <= review.notice <= review.every:
+        problems.append("review.notice: must lie between PT0S and `every`")
+    for target in review.invite:
+        _target("review.invite", target, config, problems)
+    return problems
+
+
+def _target(at: str, target: str, config: Config, problems: list[str]) -> None:
+    known: dict[str, Mapping[str, object]] = {"on-call": config.schedule, "team": config.team, "person": config.person}
+    kind, _, name = target.partition(":")
+    if kind not in known:
+        problems.append(f"{at}: {target!r} is not on-call:NAME, team:NAME or person:NAME")
+    else:
+        _known(at, name, known[kind], problems, of=kind)
 
 
 def _faulty(at: str, fault: str | None, problems: list[str]) -> None:

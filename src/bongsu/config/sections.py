@@ -218,6 +218,15 @@ class Alerts(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     default_service: str | None = None
 
 
+class Review(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, rename={"start": "from"}):
+    """The regular review meeting; ``invite`` gets the agenda ``notice`` before it."""
+
+    every: timedelta = timedelta(days=14)
+    start: datetime
+    invite: list[str] = []
+    notice: timedelta = timedelta(days=1)
+
+
 class Store(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Bongsu's own database: ``sqlite:///file`` or ``postgresql+psycopg://...``."""
 
@@ -243,6 +252,7 @@ class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     alerts: Alerts = Alerts()
     integration: dict[str, IntegrationSection] = {}
     schedule: dict[str, ScheduleSection] = {}
+    review: Review | None = None
     site: Site = Site()
     prometheus: Prometheus = Prometheus()
     watch: Watch = Watch()

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
 from bongsu.core.policy import Policy
+from bongsu.core.review import Meeting
 from bongsu.core.routing import Routing
 from bongsu.core.schedule import Directory
 from bongsu.core.service import Service
@@ -62,6 +63,7 @@ class Context:
     arriving: Arriving = field(default_factory=Arriving)
     known: Known = field(default_factory=Known)
     touched: Touched = field(default_factory=Touched)
+    meeting: Meeting | None = None
     mail_due: threading.Event = field(default_factory=threading.Event)
     work_due: threading.Event = field(default_factory=threading.Event)
 

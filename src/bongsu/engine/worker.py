@@ -8,7 +8,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 
-from bongsu.engine import command, deliver, expose, intake, report, respond, watch
+from bongsu.engine import command, deliver, expose, followup, intake, report, respond, review, watch
 from bongsu.engine.context import Context
 from bongsu.store import outbox
 from bongsu.store.outbox import Message
@@ -37,6 +37,7 @@ class Worker:
             ("deliver", self._deliver, timedelta(seconds=1), context.mail_due),
             ("decide", self._decide, timedelta(seconds=5), context.touched.due),
             ("respond", self._respond, timedelta(seconds=0.5), context.work_due),
+            ("remind", self._remind, timedelta(minutes=5), nap),
         ]
         self._nap = nap
         self._threads = [threading.Thread(target=self._loop, args=each, name=each[0], daemon=True) for each in loops]
@@ -99,6 +100,12 @@ class Worker:
     def _respond(self) -> None:
         self._guard("actions", lambda: respond.respond(self._context))
         self._guard("reports", lambda: report.keep(self._context))
+
+    def _remind(self) -> None:
+        self._guard("items", lambda: followup.remind(self._context))
+        meeting = self._context.meeting
+        if meeting is not None:
+            self._guard("review", lambda: review.invite(self._context, meeting))
 
     def _deliver(self) -> None:
         while not self._stop.is_set():

@@ -18,6 +18,8 @@ from bongsu.web.hooks import hooks_router
 from bongsu.web.letters import letters_router
 from bongsu.web.pages import page_settings
 from bongsu.web.problems import answer, refuse
+from bongsu.web.review import review_router
+from bongsu.web.written import written_router
 
 LARGEST_BODY = 16 * 1024 * 1024
 
@@ -25,7 +27,15 @@ LARGEST_BODY = 16 * 1024 * 1024
 def create_app(context: Context) -> Door:
     """The application over a context."""
     app = Litestar(
-        route_handlers=[alertmanager_router, hooks_router, api_router, console_router, letters_router],
+        route_handlers=[
+            alertmanager_router,
+            hooks_router,
+            api_router,
+            console_router,
+            letters_router,
+            written_router,
+            review_router,
+        ],
         state=State({"context": context}),
         exception_handlers={BongsuError: answer, HTTPException: refuse},
         openapi_config=OpenAPIConfig(title="Bongsu", version=__version__, path="/api/schema"),
