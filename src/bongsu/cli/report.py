@@ -236,7 +236,9 @@ def from_text(text: str) -> tuple[dict[str, str], list[str]]:
         elif name:
             found[name].append(line)
         elif line.strip():
-            raise InvalidInput([f"{line[:40]!r} stands before the first heading; headings are # {', # '.join(SECTIONS)}"])
+            raise InvalidInput(
+                [f"{line[:40]!r} stands before the first heading; headings are # {', # '.join(SECTIONS)}"]
+            )
     whole = {key: "\n".join(lines).strip() for key, lines in found.items()}
     return {key: said for key, said in whole.items() if key != "tags"}, list(tags_of(whole.get("tags", "")))
 

@@ -16,14 +16,15 @@ from bongsu.store import items
 from bongsu.web.api import By, needs_token
 from bongsu.web.review import FORTNIGHTLY
 
-WRITES = {"guards": [needs_token], "opt": {"right": "responder"}, "sync_to_thread": True}
+WRITES: Any = {"guards": [needs_token], "opt": {"right": "responder"}, "sync_to_thread": True}
+"""What every handler that changes something shares."""
 
 
 class Texts(By):
     """The written sections in Markdown, over which edition (0: none)."""
 
-    texts: dict[str, str] = {}
-    tags: list[str] = []
+    texts: dict[str, str] = msgspec.field(default_factory=dict)
+    tags: list[str] = msgspec.field(default_factory=list)
     based_on: int = 0
 
 
@@ -36,7 +37,7 @@ class Number(By):
 class Targets(By):
     """person:X and team:X."""
 
-    to: list[str] = []
+    to: list[str] = msgspec.field(default_factory=list)
 
 
 class NewItem(By, kw_only=True):
@@ -56,7 +57,7 @@ class Result(By):
 class Ids(By):
     """Which incidents."""
 
-    ids: list[str] = []
+    ids: list[str] = msgspec.field(default_factory=list)
 
 
 @get("/api/incidents/{incident_id:str}/written", opt={"right": "viewer"}, sync_to_thread=True)

@@ -10,6 +10,7 @@ from litestar.openapi import OpenAPIConfig
 from bongsu import __version__
 from bongsu.core.errors import BongsuError
 from bongsu.engine.context import Context
+from bongsu.web.aftermath import aftermath_router
 from bongsu.web.alertmanager import alertmanager_router
 from bongsu.web.api import api_router
 from bongsu.web.console import console_router
@@ -35,6 +36,7 @@ def create_app(context: Context) -> Door:
             letters_router,
             written_router,
             review_router,
+            aftermath_router,
         ],
         state=State({"context": context}),
         exception_handlers={BongsuError: answer, HTTPException: refuse},
