@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 
-from bongsu.core.errors import BongsuError
+from bongsu.core.errors import IllegalTransition
 
 SECTIONS = ("summary", "cause", "went_well", "went_badly", "lucky", "lessons")
 """The parts of a report that people write, in Markdown."""
@@ -19,7 +19,7 @@ REMIND_EVERY = timedelta(days=7)
 """An item is brought back to mind the day before it is due, on that day, and every week from then on."""
 
 
-class Frozen(BongsuError):
+class Frozen(IllegalTransition):
     """This report is approved; withdraw the approval before you change it."""
 
 
