@@ -29,6 +29,7 @@ from bongsu.core.errors import BongsuError, InvalidInput
 from bongsu.core.matcher import parse
 from bongsu.core.policy import Ceiling, Policy, Runway, Tier
 from bongsu.core.profile import expressions
+from bongsu.core.review import Meeting
 from bongsu.core.rotation import Rotation, Schedule
 from bongsu.core.routing import ALERTS, Route, Routing
 from bongsu.core.schedule import Directory, Person, Team
@@ -103,6 +104,12 @@ def routing_of(config: Config) -> Routing:
     )
     alone = next(iter(watched)) if len(watched) == 1 else None
     return Routing(watched, routes, config.alerts.default_service or alone)
+
+
+def meeting_of(config: Config) -> Meeting | None:
+    """The regular review, if one is held."""
+    held = config.review
+    return None if held is None else Meeting(held.every, held.start, tuple(held.invite), held.notice)
 
 
 def directory_of(config: Config) -> Directory:
@@ -225,6 +232,7 @@ def bootstrap(config: Config) -> Context:
         services=services,
         routing=routing_of(config),
         policies={name: policy_of(name, section) for name, section in config.policy.items()},
+        meeting=meeting_of(config),
         integrations={
             name: Integration(
                 secret(config.web.secrets, f"integration-{name}"), each.form, each.service, each.times_out

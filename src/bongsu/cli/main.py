@@ -24,6 +24,7 @@ from bongsu.cli import (
     oncall,
     policy,
     recovery,
+    report,
     serve,
 )
 from bongsu.core.errors import BongsuError, InvalidInput
@@ -51,6 +52,10 @@ app.add_typer(contacts.app, name="contacts")
 for command in (recovery.diff, recovery.plan, recovery.apply):
     data.app.command()(command)
 app.add_typer(data.app, name="data")
+app.add_typer(report.report, name="report")
+app.add_typer(report.items, name="items")
+app.add_typer(report.review, name="review")
+app.command("lessons")(report.lessons)
 app.add_typer(lab.app, name="lab")
 app.add_typer(drill.app, name="drill")
 app.add_typer(policy.app, name="policy")

@@ -299,6 +299,15 @@ class Alerts(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     digest_over: int = 10
 
 
+class Review(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, rename={"start": "from"}):
+    """The regular review meeting; ``invite`` gets the agenda ``notice`` before it."""
+
+    every: timedelta = timedelta(days=14)
+    start: datetime
+    invite: list[str] = []
+    notice: timedelta = timedelta(days=1)
+
+
 class Store(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Bongsu's own database: ``sqlite:///file`` or ``postgresql+psycopg://...``."""
 
@@ -348,6 +357,7 @@ class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     alerts: Alerts = Alerts()
     integration: dict[str, IntegrationSection] = {}
     schedule: dict[str, ScheduleSection] = {}
+    review: Review | None = None
     site: Site = Site()
     contacts: Contacts = Contacts()
     readiness: Readiness = Readiness()

@@ -10,6 +10,7 @@ from datetime import UTC, datetime, timedelta
 
 from bongsu.core.contact import Weekly
 from bongsu.core.policy import Policy
+from bongsu.core.review import Meeting
 from bongsu.core.routing import Routing
 from bongsu.core.schedule import Directory
 from bongsu.core.service import Service
@@ -96,6 +97,7 @@ class Context:
     traces: Traces = field(default_factory=Traces)
     outgoing: Outgoing = field(default_factory=Outgoing)
     data: Mapping[str, CareOf] = field(default_factory=dict)
+    meeting: Meeting | None = None
     mail_due: threading.Event = field(default_factory=threading.Event)
     work_due: threading.Event = field(default_factory=threading.Event)
 

@@ -9,7 +9,7 @@ from datetime import timedelta
 from bongsu.core.delivery import AGAIN, channel_of, next_attempt
 from bongsu.core.escalation import Unreachable
 from bongsu.core.incident import Kind
-from bongsu.engine import contacts, digest, notice, readiness, relay
+from bongsu.engine import contacts, digest, followup, notice, readiness, relay, review
 from bongsu.engine.apply import apply
 from bongsu.engine.context import Context
 from bongsu.ports import Down, Letter, Reason, Rejected, Retryable
@@ -27,6 +27,9 @@ NOTICES: Mapping[str, notice.Maker] = {
     contacts.ASK: contacts.question,
     contacts.REPORT: contacts.outcome,
     readiness.MAIL: readiness.told,
+    "item": followup.item_notice,
+    "report": followup.report_notice,
+    "review": review.review_notice,
 }
 """What makes the words of each kind of mail that is no alarm."""
 

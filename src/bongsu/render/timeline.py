@@ -20,10 +20,16 @@ _PLAIN = {
     "machine_removed": N_("%(machine)s was removed."),
     "reopened": N_("Over the baseline once more: the incident is open again."),
     "resolved_by_hand": N_("%(by)s declared it over."),
+    "report_edited": N_("%(by)s wrote edition %(number)s of the report."),
+    "report_approved": N_("%(by)s approved the report."),
+    "approval_withdrawn": N_("%(by)s withdrew the approval of the report."),
+    "report_shared": N_("%(by)s shared the report with %(to)s."),
+    "item_added": N_("%(by)s put down an action item for %(owner)s until %(due)s: %(text)s."),
+    "item_done": N_("%(by)s has done: %(text)s."),
     "reviewed": N_("%(by)s closed the review."),
 }
 """Lines whose words need nothing but the facts themselves."""
-_NAMES = ("by", "alertname", "machine", "why", "holding", "of", "damaged")
+_NAMES = ("by", "alertname", "machine", "why", "holding", "of", "damaged", "number", "to", "owner", "due", "text")
 
 
 def timeline_words(entry: Entry, locale: str, w: Words | None = None) -> str:
