@@ -20,10 +20,16 @@ _PLAIN = {
     "machine_removed": N_("%(machine)s was removed."),
     "reopened": N_("Over the baseline once more: the incident is open again."),
     "resolved_by_hand": N_("%(by)s declared it over."),
+    "report_edited": N_("%(by)s wrote edition %(number)s of the report."),
+    "report_approved": N_("%(by)s approved the report."),
+    "approval_withdrawn": N_("%(by)s withdrew the approval of the report."),
+    "report_shared": N_("%(by)s shared the report with %(to)s."),
+    "item_added": N_("%(by)s put down an action item for %(owner)s until %(due)s: %(text)s."),
+    "item_done": N_("%(by)s has done: %(text)s."),
     "reviewed": N_("%(by)s closed the review."),
 }
 """Lines whose words need nothing but the facts themselves."""
-_NAMES = ("by", "alertname", "machine", "why", "holding", "of", "damaged")
+_NAMES = ("by", "alertname", "machine", "why", "holding", "of", "damaged", "number", "to", "owner", "due", "text")
 
 
 def timeline_words(entry: Entry, locale: str, w: Words | None = None) -> str:
@@ -43,6 +49,8 @@ def timeline_words(entry: Entry, locale: str, w: Words | None = None) -> str:
         case "unreachable":
             kind = kind_word(text_of(facts, "kind"), int(number_of(facts, "level") or 0), w)
             why = why_words(text_of(facts, "why"), w)
+            if text_of(facts, "why").startswith("suspect:"):
+                return w.gettext("It is doubtful whether this reaches anybody (%(kind)s): %(why)s.", kind=kind, why=why)
             return w.gettext("Nobody could be told (%(kind)s): %(why)s.", kind=kind, why=why)
         case "exhausted":
             return w.gettext("No tier is left above. Nobody heard of it (%(kind)s).", kind=_kind(entry, w))
