@@ -195,7 +195,8 @@ def show_verification(found: Verification, console: Console) -> None:
                 console.print(f"           {escape(said)}")
             if len(each.rows) > SHOWN:
                 console.print(f"           and {len(each.rows) - SHOWN} more (--export lists all)")
-    console.print(f"{found.holding} of {len(found.verdicts)} hold, asked in {found.took:.2f} s")
+    took = f", asked in {found.took:.2f} s" if found.took else ""
+    console.print(f"{found.holding} of {len(found.verdicts)} hold{took}")
 
 
 def _export(found: Verification, to: Path) -> None:
