@@ -94,6 +94,19 @@ def test_a_window_goes_by_when_rows_were_written(config: Path, sql: Sql) -> None
     assert names("--since", now) == []
 
 
+def test_check_looks_at_the_data_in_care(config: Path) -> None:
+    def findings() -> list[tuple[str, str]]:
+        command = [sys.executable, "-m", "bongsu", "check", "--offline", "--json", "--config", str(config)]
+        told = json.loads(subprocess.run(command, capture_output=True, text=True, check=False).stdout)
+        return [(each["level"], each["what"]) for each in told["findings"] if each["where"] == "data.shop"]
+
+    assert findings() == [("ok", "13 invariants"), ("warning", "no backup is scheduled")]
+    config.write_text(config.read_text().replace("shop/invariants", "shop/none"))
+    (fault,) = findings()
+    assert fault[0] == "error"
+    assert "no folder with invariants" in fault[1]
+
+
 def test_all_faults_at_once(config: Path, tmp_path: Path) -> None:
     said = bongsu(config, "diff", "--since", "noon", "--until", "2026-01-05T20:00")
     assert said.returncode == 2
