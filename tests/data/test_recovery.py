@@ -29,9 +29,8 @@ def test_the_shops_own_data_is_sound(data: ServiceData) -> None:
     assert found.holding == len(data.invariants) == 13
 
 
-@pytest.mark.parametrize("seed", [1, 2])
-def test_five_kinds_of_damage_are_found_and_put_right(data: ServiceData, backup: Backup, seed: int) -> None:
-    vandal = Vandal(data.dsn, seed)
+def test_five_kinds_of_damage_are_found_and_put_right(data: ServiceData, backup: Backup) -> None:
+    vandal = Vandal(data.dsn, seed=1)  # more seeds, under load, in bench/restore.py
     damaged = vandal.strike(3)
     assert {each.kind for each in damaged} == set(KINDS)
     before = Untouched(data.dsn)
