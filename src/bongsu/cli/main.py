@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.markup import escape
 
 from bongsu import __version__
-from bongsu.cli import backup, check, contacts, doctor, drill, generate, incidents, init, lab, oncall, serve
+from bongsu.cli import backup, check, contacts, doctor, drill, generate, incidents, init, lab, notify, oncall, serve
 from bongsu.core.errors import BongsuError, InvalidInput
 
 app = typer.Typer(
@@ -31,6 +31,7 @@ app.add_typer(incidents.app, name="incidents")
 app.add_typer(oncall.app, name="oncall")
 app.add_typer(oncall.schedules, name="schedule")
 app.add_typer(contacts.app, name="contacts")
+app.add_typer(notify.app, name="notify")
 app.add_typer(lab.app, name="lab")
 app.add_typer(drill.app, name="drill")
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import re
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 from itsdangerous import BadData, Signer, URLSafeTimedSerializer
 from itsdangerous.timed import TimestampSigner
@@ -26,15 +27,16 @@ class Forged(BongsuError):
 class _At(TimestampSigner):
     """Stamps a given time, so that a mail that is tried again has the same bytes."""
 
-    at: datetime
+    def __init__(self, *given: Any, at: datetime, **named: Any) -> None:
+        super().__init__(*given, **named)
+        self._at = int(at.timestamp())
 
     def get_timestamp(self) -> int:
-        return int(self.at.timestamp())
+        return self._at
 
 
 def _serializer(key: bytes, at: datetime, purpose: str = _PURPOSE) -> URLSafeTimedSerializer:
-    signer = type("_AtThatTime", (_At,), {"at": at})
-    return URLSafeTimedSerializer(key, salt=purpose, signer=signer, signer_kwargs={"key_derivation": "hmac"})
+    return URLSafeTimedSerializer(key, salt=purpose, signer=_At, signer_kwargs={"key_derivation": "hmac", "at": at})
 
 
 def sign(key: bytes, incident_id: str, recipient_id: str, at: datetime) -> str:

@@ -13,6 +13,7 @@ from bongsu.engine.context import Context
 from bongsu.web.alertmanager import alertmanager_router
 from bongsu.web.api import api_router
 from bongsu.web.console import console_router
+from bongsu.web.deliveries import deliveries_pages, deliveries_router
 from bongsu.web.door import Door
 from bongsu.web.hooks import hooks_router
 from bongsu.web.letters import letters_router
@@ -35,6 +36,8 @@ def create_app(context: Context) -> Door:
             console_router,
             letters_router,
             people_router,
+            deliveries_router,
+            deliveries_pages,
         ],
         state=State({"context": context}),
         exception_handlers={BongsuError: answer, HTTPException: refuse},
