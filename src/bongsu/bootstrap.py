@@ -11,28 +11,31 @@ from typing import TextIO
 
 from bongsu.adapters.accesslog import EdgeLog
 from bongsu.adapters.apprise import AppriseChannel
+from bongsu.adapters.backup_folder import BackupFolder
 from bongsu.adapters.clock import ScaledClock, SystemClock
 from bongsu.adapters.haproxy import HAProxy
 from bongsu.adapters.labhost import LabHost
 from bongsu.adapters.prometheus import Prometheus
+from bongsu.adapters.servicedata import ServiceData
 from bongsu.adapters.smtp import Smtp
-from bongsu.catalogue import load_catalogue
-from bongsu.config import Config, PersonSection, PolicySection, TeamSection, profiles_of
+from bongsu.config import Config, PersonSection, PolicySection, TeamSection, machines_of, profiles_of
 from bongsu.config import Service as ServiceSection
 from bongsu.config.checks import zone
+from bongsu.config.invariants import load_invariants
 from bongsu.config.rosters import beat_of, hours, layers_of, weekly, zone_of
-from bongsu.config.sections import ScheduleSection
+from bongsu.config.sections import DataSection, ScheduleSection
 from bongsu.core.contact import Weekly
-from bongsu.core.errors import BongsuError
+from bongsu.core.errors import BongsuError, InvalidInput
 from bongsu.core.matcher import parse
 from bongsu.core.policy import Ceiling, Policy, Runway, Tier
 from bongsu.core.profile import expressions
+from bongsu.core.review import Meeting
 from bongsu.core.rotation import Rotation, Schedule
 from bongsu.core.routing import ALERTS, Route, Routing
 from bongsu.core.schedule import Directory, Person, Team
 from bongsu.core.service import BLIND, Service
 from bongsu.core.timescale import Timescale
-from bongsu.engine.context import Context, Integration, SecondChannel
+from bongsu.engine.context import CareOf, Context, Integration, SecondChannel
 from bongsu.engine.known import Known
 from bongsu.store import outbox
 from bongsu.store.alone import claim
@@ -75,7 +78,7 @@ def service_of(name: str, section: ServiceSection, config: Config) -> Service:
     window = timedelta(seconds=max(4, 4 * config.prometheus.scrape.total_seconds() / config.timescale.speed))
     return Service(
         name=name,
-        machine=load_catalogue()[section.machine],
+        machine=machines_of(config)[section.machine],
         policy=policy,
         blind=policy.when_blind(BLIND),
         signals=expressions(
@@ -101,6 +104,12 @@ def routing_of(config: Config) -> Routing:
     )
     alone = next(iter(watched)) if len(watched) == 1 else None
     return Routing(watched, routes, config.alerts.default_service or alone)
+
+
+def meeting_of(config: Config) -> Meeting | None:
+    """The regular review, if one is held."""
+    held = config.review
+    return None if held is None else Meeting(held.every, held.start, tuple(held.invite), held.notice)
 
 
 def directory_of(config: Config) -> Directory:
@@ -186,6 +195,29 @@ def prometheus_of(config: Config) -> Prometheus:
     return Prometheus(config.prometheus.url, config.prometheus.timeout, scale, SystemClock(), config.prometheus.scrape)
 
 
+def data_of(name: str, section: DataSection) -> ServiceData:
+    """A service's data. Raises InvalidInput with every fault of its files."""
+    problems: list[str] = []
+    dsn = section.dsn or ""
+    if section.dsn_file is not None:
+        try:
+            dsn = section.dsn_file.read_text(encoding="utf-8").strip()
+        except (OSError, UnicodeDecodeError) as error:
+            problems.append(f"data.{name}.dsn_file: {section.dsn_file} cannot be read ({error})")
+        else:
+            problems += [f"data.{name}.dsn_file: {section.dsn_file} is empty"] * (not dsn)
+    try:
+        invariants, rules = load_invariants(section.invariants)
+    except InvalidInput as error:
+        raise InvalidInput([*problems, *error.problems]) from None
+    if problems:
+        raise InvalidInput(problems)
+    return ServiceData(
+        name, dsn, invariants, rules, BackupFolder(section.backups, name), SystemClock(), section.keep,
+        section.keep_for, section.timeout, section.scratch,
+    )  # fmt: skip
+
+
 def bootstrap(config: Config) -> Context:
     """Open the database, bring it to the present schema, and connect everything. Raises BongsuError."""
     scale = Timescale(config.timescale.origin, config.timescale.speed)
@@ -200,6 +232,7 @@ def bootstrap(config: Config) -> Context:
         services=services,
         routing=routing_of(config),
         policies={name: policy_of(name, section) for name, section in config.policy.items()},
+        meeting=meeting_of(config),
         integrations={
             name: Integration(
                 secret(config.web.secrets, f"integration-{name}"), each.form, each.service, each.times_out
@@ -234,6 +267,10 @@ def bootstrap(config: Config) -> Context:
         sender=config.smtp.sender,
         host=config.smtp.sender.rpartition("@")[2] or "localhost",
         watch_every=config.watch.every,
+        data={
+            name: CareOf(data_of(name, each), each.every, each.verify_every, each.prove)
+            for name, each in config.data.items()
+        },
         started_at=SystemClock().now(),
     )
 

@@ -36,8 +36,8 @@ only = ["22:00-07:00"]
 
 @pytest.fixture
 def server(tmp_path: Path, inbox: Inbox) -> Iterator[Server]:
-    port = int(inbox.relay.rpartition(":")[2])
-    running = Server(tmp_path, more=MORE, smtp=port)
+    port = inbox.relay.rpartition(":")[2]
+    running = Server(tmp_path, more=MORE, smtp=int(port))
     yield running
     running.process.terminate()
     assert running.process.wait(10) == 0

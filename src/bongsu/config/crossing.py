@@ -8,11 +8,11 @@ from collections.abc import Mapping
 from datetime import timedelta
 from email.utils import parseaddr
 
-from bongsu.catalogue import load_catalogue
-from bongsu.config.checks import address_fault, zone_fault
+from bongsu.config.checks import address_fault, data_faults, zone_fault
 from bongsu.config.delivering import delivery_problems
+from bongsu.config.machines import machine_problems
 from bongsu.config.rosters import layers_of, roster_faults
-from bongsu.config.sections import Config, Grafana, PersonSection, PolicySection, RouteSection, TeamSection
+from bongsu.config.sections import Config, Grafana, PersonSection, PolicySection, Review, RouteSection, TeamSection
 from bongsu.core.errors import InvalidInput
 from bongsu.core.matcher import parse
 from bongsu.profiles import shipped
@@ -25,10 +25,9 @@ _HOURS = re.compile(r"([01]\d|2[0-3]):[0-5]\d-([01]\d|2[0-3]):[0-5]\d")
 
 def crossed(config: Config) -> list[str]:
     """Faults between sections: names that lead nowhere, tiers out of order, unknown machine types."""
-    problems: list[str] = []
+    problems: list[str] = machine_problems(config)
     for name, service in config.service.items():
         at = f"service.{name}"
-        _known(f"{at}.machine", service.machine, load_catalogue(), problems)
         _known(f"{at}.policy", service.policy, config.policy, problems)
         _known(f"{at}.profile", service.profile, {**shipped(), **config.profile}, problems)
         if service.owner is not None:
@@ -50,6 +49,8 @@ def crossed(config: Config) -> list[str]:
             _known(f"{at}.service", integration.service, config.service, problems)
     if config.alerts.default_service is not None:
         _known("alerts.default_service", config.alerts.default_service, config.service, problems)
+    if config.review is not None:
+        problems += _review_problems(config.review, config)
     for name, profile in config.profile.items():
         if name in shipped():
             problems.append(
@@ -82,6 +83,7 @@ def crossed(config: Config) -> list[str]:
         if not _ADDRESS.fullmatch(target)
     ]
     problems += _grafana_problems(config.grafana)
+    problems += [fault for name, each in config.data.items() for fault in data_faults(f"data.{name}", each)]
     if config.timescale.speed <= 0:
         problems.append("timescale.speed: must be above 0")
     problems += delivery_problems(config)
@@ -166,6 +168,17 @@ def _target_problems(at: str, key: str, targets: list[str], config: Config) -> l
         else:
             _known(f"{at}.{key}", name, known[kind], problems, of=kind)
     return problems
+
+
+def _review_problems(review: Review, config: Config) -> list[str]:
+    problems: list[str] = []
+    if review.start.tzinfo is None:
+        problems.append("review.from: has no time zone; write 2026-01-08T10:00:00+09:00")
+    if review.every < timedelta(days=1):
+        problems.append("review.every: must be at least P1D")
+    if not timedelta(0) <= review.notice <= review.every:
+        problems.append("review.notice: must lie between PT0S and `every`")
+    return problems + _target_problems("review", "invite", review.invite, config)
 
 
 def _faulty(at: str, fault: str | None, problems: list[str]) -> None:

@@ -10,12 +10,13 @@ from datetime import UTC, datetime, timedelta
 
 from bongsu.core.contact import Weekly
 from bongsu.core.policy import Policy
+from bongsu.core.review import Meeting
 from bongsu.core.routing import Routing
 from bongsu.core.schedule import Directory
 from bongsu.core.service import Service
 from bongsu.core.timescale import Timescale
 from bongsu.engine.known import Arriving, Known, Outgoing, RelayState, Touched, Traces
-from bongsu.ports import AccessLog, Balancer, Channel, Clock, Machines, Metrics, Notifier
+from bongsu.ports import AccessLog, Balancer, Channel, Clock, Data, Machines, Metrics, Notifier
 from bongsu.store.database import Database
 
 
@@ -36,6 +37,16 @@ class SecondChannel:
     name: str
     after: timedelta
     locale: str
+
+
+@dataclass(frozen=True, slots=True)
+class CareOf:
+    """A service's data and how often it is looked after, in service time; ``prove``: each backup is restored."""
+
+    data: Data
+    back_up_every: timedelta | None
+    verify_every: timedelta | None
+    prove: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +96,8 @@ class Context:
     relay: RelayState = field(default_factory=RelayState)
     traces: Traces = field(default_factory=Traces)
     outgoing: Outgoing = field(default_factory=Outgoing)
+    data: Mapping[str, CareOf] = field(default_factory=dict)
+    meeting: Meeting | None = None
     mail_due: threading.Event = field(default_factory=threading.Event)
     work_due: threading.Event = field(default_factory=threading.Event)
 

@@ -7,7 +7,19 @@ import threading
 from collections.abc import Callable
 from datetime import timedelta
 
-from bongsu.engine import command, contacts, expose, intake, readiness, report, respond, watch
+from bongsu.engine import (
+    command,
+    contacts,
+    data,
+    expose,
+    followup,
+    intake,
+    readiness,
+    report,
+    respond,
+    review,
+    watch,
+)
 from bongsu.engine.context import Context
 from bongsu.engine.postman import EVERY, Postman
 from bongsu.telemetry import JOB_FAILURES, JOB_RUNS
@@ -32,7 +44,10 @@ class Worker:
             ("decide", self._decide, timedelta(seconds=5), context.touched.due),
             ("respond", self._respond, timedelta(seconds=0.5), context.work_due),
             ("people", self._people, timedelta(seconds=20), week),
+            ("remind", self._remind, timedelta(minutes=5), week),
         ]
+        if context.data:
+            loops.append(("data", lambda: data.look_after(context), timedelta(seconds=2), nap))
         self._nap, self._week = nap, week
         self._threads = [threading.Thread(target=self._loop, args=each, name=each[0], daemon=True) for each in loops]
         self._threads.append(threading.Thread(target=self._keep, name="keep", daemon=True))
@@ -101,3 +116,9 @@ class Worker:
     def _people(self) -> None:
         self._guard("contacts", lambda: contacts.due(self._context))
         self._guard("readiness", lambda: readiness.due(self._context))
+
+    def _remind(self) -> None:
+        self._guard("items", lambda: followup.remind(self._context))
+        meeting = self._context.meeting
+        if meeting is not None:
+            self._guard("review", lambda: review.invite(self._context, meeting))

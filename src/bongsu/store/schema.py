@@ -221,3 +221,57 @@ weeklies = Table(
     Column("name", Text, primary_key=True),
     Column("slot", Instant, nullable=False),
 )
+
+data_jobs = Table(
+    "data_jobs",
+    metadata,
+    Column("name", Text, primary_key=True),
+    Column("kind", Text, primary_key=True),
+    Column("due_at", Instant, nullable=False),
+    Column("ran_at", Instant),
+    Column("fault", Text),
+)
+
+data_checks = Table(
+    "data_checks",
+    metadata,
+    Column("id", _id, primary_key=True, autoincrement=True),
+    Column("name", Text, nullable=False),
+    Column("at", Instant, nullable=False),
+    Column("incident_id", Text),
+    Column("body", Text, nullable=False),
+    Index("data_checks_name", "name", "at"),
+    Index("data_checks_incident", "incident_id"),
+)
+
+editions = Table(
+    "editions",
+    metadata,
+    Column("id", _id, primary_key=True, autoincrement=True),
+    Column("incident_id", Text, nullable=False),
+    Column("number", Integer, nullable=False),
+    Column("at", Instant, nullable=False),
+    Column("body", Text, nullable=False),
+    Index("editions_number", "incident_id", "number", unique=True),
+)
+
+approvals = Table(
+    "approvals",
+    metadata,
+    Column("incident_id", Text, primary_key=True),
+    Column("number", Integer, nullable=False),
+    Column("by_whom", Text, nullable=False),
+    Column("at", Instant, nullable=False),
+)
+
+items = Table(
+    "items",
+    metadata,
+    Column("id", _id, primary_key=True, autoincrement=True),
+    Column("incident_id", Text, nullable=False),
+    Column("due", Text, nullable=False),
+    Column("is_open", Integer, nullable=False),
+    Column("body", Text, nullable=False),
+    Index("items_incident", "incident_id"),
+    Index("items_open", "due", sqlite_where=_open, postgresql_where=_open),
+)
