@@ -43,7 +43,8 @@ class Vandal:
                 connection.execute("SET LOCAL session_replication_role = replica")  # past the guards, as an owner can
                 paid = connection.execute(
                     "SELECT id, user_id, total FROM orders "
-                    "WHERE status = 'paid' AND paid_at < now() - interval '0.3 s' AND id IN (SELECT (body::jsonb ->> 'order_id')::bigint FROM idempotency_keys) ORDER BY id"
+                    "WHERE status = 'paid' AND paid_at < now() - interval '0.3 s' "
+                    "AND id IN (SELECT (body::jsonb ->> 'order_id')::bigint FROM idempotency_keys) ORDER BY id"
                 ).fetchall()
                 self._chance.shuffle(paid)
                 self._orders = iter(paid)

@@ -15,6 +15,7 @@ from rich.console import Console
 from rich.markup import escape
 
 from bongsu import config as configuration
+from bongsu.cli.data import data_in_care
 from bongsu.cli.serve import ConfigOption
 from bongsu.core.checkup import Finding, Level
 from bongsu.core.errors import InvalidInput
@@ -48,6 +49,7 @@ def check(
     else:
         found = [Finding(Level.OK, _counted(loaded), str(config)), *unreachable(loaded)]
         found += _links(loaded)
+        found += data_in_care(loaded)
         if not offline:
             found += outside(loaded)
     problems = [each for each in found if each.level is Level.ERROR]

@@ -15,6 +15,7 @@ from rich.table import Table
 
 from bongsu import config as configuration
 from bongsu.cli.serve import ConfigOption
+from bongsu.core.checkup import Finding, Level
 from bongsu.core.errors import BongsuError, InvalidInput
 from bongsu.core.recovery import Verification
 
@@ -45,6 +46,24 @@ def opened(config: Path, name: str | None) -> ServiceData:
     if name not in loaded.data:
         raise InvalidInput([f"there is no [data.{name}] in {config}; known: {known}"])
     return data_of(name, loaded.data[name])
+
+
+def data_in_care(loaded: configuration.Config) -> list[Finding]:
+    """What `bongsu check` says of each [data.NAME], by its files alone."""
+    from bongsu.bootstrap import data_of
+
+    found = []
+    for name, section in loaded.data.items():
+        try:
+            invariants = len(data_of(name, section).invariants)
+        except InvalidInput as error:
+            found += [Finding(Level.ERROR, problem, f"data.{name}") for problem in error.problems]
+            continue
+        found.append(Finding(Level.OK, f"{invariants} invariants", f"data.{name}"))
+        if section.every is None:
+            do = 'give `every = "PT6H"`, if nobody else backs it up'
+            found.append(Finding(Level.WARNING, "no backup is scheduled", f"data.{name}", do))
+    return found
 
 
 @app.command()
@@ -195,7 +214,8 @@ def show_verification(found: Verification, console: Console) -> None:
                 console.print(f"           {escape(said)}")
             if len(each.rows) > SHOWN:
                 console.print(f"           and {len(each.rows) - SHOWN} more (--export lists all)")
-    console.print(f"{found.holding} of {len(found.verdicts)} hold, asked in {found.took:.2f} s")
+    took = f", asked in {found.took:.2f} s" if found.took else ""
+    console.print(f"{found.holding} of {len(found.verdicts)} hold{took}")
 
 
 def _export(found: Verification, to: Path) -> None:

@@ -25,6 +25,7 @@ SETTINGS = {
     "max_wal_size": "256MB",
     "jit": "off",
     "timezone": "UTC",
+    "track_commit_timestamp": "on",  # so that bongsu data diff knows when a row was written
     "log_min_duration_statement": "1000",
 }
 

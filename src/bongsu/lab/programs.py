@@ -11,7 +11,7 @@ from bongsu.core.errors import InvalidInput
 from bongsu.lab.plan import LabPlan
 from bongsu.programs import find_program
 
-__all__ = ["PACKAGES", "Programs", "find_program", "find_programs", "shop_command"]
+__all__ = ["PACKAGES", "SHOP_INVARIANTS", "Programs", "find_program", "find_programs", "shop_command"]
 
 PACKAGES = {
     "haproxy": "haproxy",
@@ -58,9 +58,13 @@ def find_programs(plan: LabPlan) -> Programs:
     return Programs(paths["haproxy"], paths["prometheus"], paths["initdb"], paths["postgres"], shop)
 
 
+SHOP = Path(__file__).resolve().parents[3] / "shop"
+SHOP_INVARIANTS = SHOP / "src" / "shop" / "invariants"
+
+
 def shop_command() -> tuple[str, ...]:
     """How the shop is started: its own interpreter beside the project, or the one in BONGSU_SHOP_PYTHON."""
     python = os.environ.get("BONGSU_SHOP_PYTHON")
     if python is None:
-        python = str(Path(__file__).resolve().parents[3] / "shop" / ".venv" / "bin" / "python")
+        python = str(SHOP / ".venv" / "bin" / "python")
     return (python, "-m", "shop")
