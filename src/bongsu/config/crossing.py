@@ -9,7 +9,7 @@ from datetime import timedelta
 from email.utils import parseaddr
 
 from bongsu.catalogue import load_catalogue
-from bongsu.config.checks import address_fault, zone_fault
+from bongsu.config.checks import address_fault, impact_problems, zone_fault
 from bongsu.config.sections import Config, Grafana, PersonSection, PolicySection, RouteSection, TeamSection
 from bongsu.core.errors import InvalidInput
 from bongsu.core.matcher import parse
@@ -34,6 +34,7 @@ def crossed(config: Config) -> list[str]:
         problems += [
             f"{at}.targets: {target!r} is not host:port" for target in service.targets if not _ADDRESS.fullmatch(target)
         ]
+        problems += impact_problems(f"{at}.impact", service.impact)
         if service.max_machines < 1:
             problems.append(f"{at}.max_machines: must be at least 1")
     for number, route in enumerate(config.route, start=1):

@@ -1,0 +1,119 @@
+"""Measure an impact: the access log is counted, the sales are estimated from the metrics store."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+from bongsu.core.errors import InvalidInput
+from bongsu.core.impact import Business, Sales
+from bongsu.core.missed import Estimate, Method, estimate
+from bongsu.core.timescale import Timescale
+from bongsu.engine.context import Context
+from bongsu.ports import AccessLog, Measured, Metrics, Unavailable
+from bongsu.store import incidents
+
+CALM = timedelta(minutes=30)
+"""How long before a breach counts as calm, to compare with."""
+DAYS = 7
+PARTS = 6
+"""Into how many parts the calm time is cut to see its scatter."""
+
+
+def of_incident(context: Context, incident_id: str) -> Measured:
+    """The impact of an incident, from its first sample over the limit to its end. Raises NotFound, Unavailable."""
+    incident = context.db.read(lambda tx: incidents.load(tx, incident_id))
+    if incident.service not in context.logs:
+        raise Unavailable(f"service.{incident.service} has no access_log in bongsu.toml, so nobody can be counted")
+    since = incident.began_at or incident.opened_at
+    ended = incident.mitigated_at if not incident.seen.holding else None
+    service = context.services.get(incident.service)
+    return measure(
+        incident.service,
+        context.logs[incident.service],
+        (since, ended or context.clock.now()),
+        sales=service.sales if service else None,
+        metrics=context.metrics,
+        timescale=context.timescale,
+        incident_id=incident_id,
+    )
+
+
+def measure(
+    service: str,
+    log: AccessLog,
+    window: tuple[datetime, datetime],
+    *,
+    sales: Sales | None,
+    metrics: Metrics,
+    timescale: Timescale,
+    calm: timedelta = CALM,
+    incident_id: str = "",
+) -> Measured:
+    """The impact of a time. Raises Unavailable without a log, and InvalidInput when the time is none."""
+    if window[1] <= window[0]:
+        raise InvalidInput([f"the time from {window[0]} to {window[1]} ends before it begins; give --from before --to"])
+    before = (window[0] - calm, window[0])
+    traffic = log.traffic(before, window)
+    business = _business(sales, metrics, timescale, before, window) if sales else None
+    return Measured(service, before, window, log.grace, traffic, business, incident_id)
+
+
+def _business(
+    sales: Sales, metrics: Metrics, scale: Timescale, calm: tuple[datetime, datetime], window: tuple[datetime, datetime]
+) -> Business:
+    asked = Sold(metrics, scale)
+    try:
+        orders, compared = _orders(sales, asked, calm, window)
+        worth = asked.mean_value(sales, compared) if orders and sales.revenue else None
+    except Unavailable as error:
+        return Business(currency=sales.currency, queries=tuple(asked.queries), unknown=str(error))
+    return Business(
+        orders=orders,
+        revenue=orders.times(worth) if orders and worth is not None else None,
+        currency=sales.currency,
+        queries=tuple(asked.queries),
+        unknown="" if orders else "the metrics store has no orders to compare with",
+    )
+
+
+def _orders(
+    sales: Sales, asked: Sold, calm: tuple[datetime, datetime], window: tuple[datetime, datetime]
+) -> tuple[Estimate | None, list[tuple[datetime, datetime]]]:
+    """Orders against the same hours of earlier days, else against the calm time; and the times compared with."""
+    seen = asked.count(sales.orders, window)
+    if seen is None:
+        return None, []
+    day, length = timedelta(days=1), window[1] - window[0]
+    days = [(window[0] - n * day, window[1] - n * day) for n in range(1, DAYS + 1)] if length <= day else []
+    counts = [(times, n) for times in days if (n := asked.count(sales.orders, times)) is not None]
+    if counts:
+        found = estimate(Method.SAME_HOURS, [n for _, n in counts], seen)
+        return found, [times for times, _ in counts]
+    part = (calm[1] - calm[0]) / PARTS
+    parts = [(calm[0] + n * part, calm[0] + (n + 1) * part) for n in range(PARTS)]
+    counts = [(times, n) for times in parts if (n := asked.count(sales.orders, times)) is not None]
+    found = estimate(Method.CALM_RATE, [n for _, n in counts], seen, length / part)
+    return found, [times for times, _ in counts]
+
+
+class Sold:
+    """Asks the metrics store how far counters rose, and remembers the queries."""
+
+    def __init__(self, metrics: Metrics, scale: Timescale) -> None:
+        self._metrics, self._scale = metrics, scale
+        self.queries: list[str] = []
+
+    def count(self, counter: str, times: tuple[datetime, datetime]) -> float | None:
+        """How far a counter rose, all its series together; None when there are no samples. Missing is not zero."""
+        seconds = self._scale.wall_span(times[1] - times[0]).total_seconds()
+        query = f"sum(increase({counter}[{max(1, round(seconds * 1000))}ms]))"
+        if query not in self.queries:
+            self.queries.append(query)
+        found = self._metrics.values(query, times[1], times[1], times[1] - times[0])
+        return next((value for samples in found.values() for _, value in samples), None)
+
+    def mean_value(self, sales: Sales, compared: list[tuple[datetime, datetime]]) -> float | None:
+        """What an order was worth in the times compared with."""
+        orders = sum(self.count(sales.orders, times) or 0.0 for times in compared)
+        revenue = sum(self.count(sales.revenue, times) or 0.0 for times in compared)
+        return revenue / orders if orders > 0 else None
