@@ -186,7 +186,7 @@ def test_promtool_finds_nothing_wrong() -> None:
 def test_cpu_shares_wait_for_a_window(monkeypatch: pytest.MonkeyPatch) -> None:
     readings = iter([(0.0, 0.0, (10.0, 100.0)), (0.1, 0.1, (11.0, 101.0)), (2.0, 1.0, (60.0, 200.0))])
     monkeypatch.setattr(CpuShare, "_now", staticmethod(lambda: next(readings)))
-    monkeypatch.setattr("bongsu_instrument.system.cpu_count", lambda: 2)
+    monkeypatch.setattr("bongsu_instrument.system.cores", lambda: 2.0)
     cpu = CpuShare()
     assert cpu.read() == (None, None)
     assert cpu.read() == (0.5, 0.25)

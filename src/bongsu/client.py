@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import msgspec
@@ -45,6 +46,18 @@ class Client:
         """A page as text."""
         return self._send("GET", path, None, None).data.decode()
 
+    def get(self, path: str, **fields: str) -> Any:
+        """What a GET answers, as JSON. Raises Refused."""
+        return self._ask("GET", path, fields=fields)
+
+    def post(self, path: str, body: Mapping[str, object]) -> Any:
+        """What a POST of JSON answers, as JSON; None when it answers nothing. Raises Refused."""
+        return self._ask("POST", path, body=body)
+
+    def raw(self, path: str) -> bytes:
+        """What stands at a path, as it is. Raises Refused."""
+        return self._send("GET", path, None, None).data
+
     def command(self, incident_id: str, verb: str, by: str, **more: float) -> dict[str, Any]:
         """acknowledge, snooze (minutes), escalate (tier), resolve or scale-out."""
         found: dict[str, Any] = self._ask("POST", f"/api/incidents/{incident_id}/{verb}", body={"by": by, **more})
@@ -56,13 +69,13 @@ class Client:
         path: str,
         *,
         fields: dict[str, str] | None = None,
-        body: dict[str, str | float] | None = None,
+        body: Mapping[str, object] | None = None,
     ) -> Any:
         answer = self._send(method, path, fields, body)
-        return msgspec.json.decode(answer.data)
+        return msgspec.json.decode(answer.data) if answer.data else None
 
     def _send(
-        self, method: str, path: str, fields: dict[str, str] | None, body: dict[str, str | float] | None
+        self, method: str, path: str, fields: dict[str, str] | None, body: Mapping[str, object] | None
     ) -> urllib3.BaseHTTPResponse:
         headers = {"Authorization": f"Bearer {self._token}"} if self._token else {}
         try:

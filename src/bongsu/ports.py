@@ -26,6 +26,8 @@ class Reason(StrEnum):
     BUSY = "busy"
     AUTH = "auth"
     TLS = "tls"
+    SECRET = "secret"  # noqa: S105 - the name of a reason
+    """Our own password file cannot be read."""
 
 
 class Retryable(BongsuError):
@@ -35,6 +37,10 @@ class Retryable(BongsuError):
         super().__init__(answer)
         self.reason = reason
         self.answer = answer
+
+
+class Down(Retryable):
+    """The way itself is closed: no other message would have got through either."""
 
 
 class Rejected(BongsuError):
@@ -83,10 +89,22 @@ class Metrics(Protocol):
 
 
 class Notifier(Protocol):
-    """A way to reach somebody."""
+    """A mail relay."""
 
     def send(self, letter: Letter) -> str:
-        """Hand it over and return the other side's answer. Raises Retryable or Rejected."""
+        """Hand it over and return the other side's answer. Raises Retryable, Down or Rejected."""
+        ...
+
+    def ping(self) -> str:
+        """Whether it would take mail from us now: its answer. Raises Down."""
+        ...
+
+
+class Channel(Protocol):
+    """Another way to reach people, such as a chat room. It knows where; we only say what."""
+
+    def say(self, title: str, text: str) -> str:
+        """Hand it over and return what is known of how it went. Raises Retryable or Rejected."""
         ...
 
 

@@ -93,6 +93,12 @@ class PostOffice:
         self.letters.append(parsed)
         return f"250 kept as {len(self.letters)}"
 
+    def ping(self) -> str:
+        """Whether it is open."""
+        if self.closed:
+            raise Retryable(Reason.UNREACHABLE, "the post office is closed")
+        return "250 open"
+
 
 @dataclass
 class ScriptedBalancer:

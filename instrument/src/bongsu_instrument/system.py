@@ -6,6 +6,7 @@ names of prometheus_client and its kin.
 
 from __future__ import annotations
 
+import math
 import os
 import shutil
 import sys
@@ -17,16 +18,23 @@ from threading import Lock
 from prometheus_client import ProcessCollector
 from prometheus_client.core import GaugeMetricFamily, Metric
 
+from bongsu_instrument import container
+
 SHORTEST_WINDOW = 0.5
 """Seconds. Two scrapers at once would otherwise each see a CPU share over a few milliseconds."""
 _IMPORTED = time.time()
 
 
 def cpu_count() -> int:
-    """Processors that this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
+    """Processors that this process may use; a container's limit counts, rounded up, as in a JVM."""
+    return math.ceil(cores())
+
+
+def cores() -> float:
+    """Cores that this process may use at the most: the machine's, or fewer by its container's limit."""
+    machine = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    limit = container.cpu_limit()
+    return machine if limit is None else min(machine, limit)
 
 
 def machine_ticks(stat: Path = Path("/proc/stat")) -> tuple[float, float] | None:
@@ -66,7 +74,10 @@ def process_start() -> float:
 
 
 class CpuShare:
-    """Shares of CPU, 0 to 1, over the time since they were last asked for; None before there is a window to tell of."""
+    """Shares of CPU, 0 to 1, over the time since they were last asked for; None before there is a window to tell of.
+
+    Of the machine, or of the container's limit where one is set.
+    """
 
     def __init__(self) -> None:
         self._lock = Lock()
@@ -75,8 +86,9 @@ class CpuShare:
 
     @staticmethod
     def _now() -> tuple[float, float, tuple[float, float] | None]:
-        times = os.times()
-        return time.monotonic(), times.user + times.system, machine_ticks()
+        times, at = os.times(), time.monotonic()
+        used = container.cpu_seconds() if container.cpu_limit() is not None else None
+        return at, times.user + times.system, machine_ticks() if used is None else (used, at)
 
     def read(self) -> tuple[float | None, float | None]:
         """(machine, process)."""
@@ -86,8 +98,10 @@ class CpuShare:
             if elapsed >= SHORTEST_WINDOW:
                 of_machine = None
                 if machine and self._machine:
-                    of_machine = _ratio(machine[0] - self._machine[0], machine[1] - self._machine[1])
-                self._shares = of_machine, _ratio(process - self._process, elapsed * cpu_count())
+                    limited = container.cpu_limit() is not None
+                    whole = (machine[1] - self._machine[1]) * (cores() if limited else 1)
+                    of_machine = _ratio(machine[0] - self._machine[0], whole)
+                self._shares = of_machine, _ratio(process - self._process, elapsed * cores())
                 self._at, self._process, self._machine = at, process, machine
             return self._shares
 

@@ -1,18 +1,29 @@
-"""Mail by SMTP: one transaction per recipient, connections kept open per sending thread, a time-out at every step."""
+"""Mail by SMTP: one transaction per recipient over a few connections that stay open, a time-out at every step.
+
+A message is accepted only when the server says so after DATA (rule 13). What goes wrong before a message is named
+concerns the relay and raises Down: nobody there, no TLS, a wrong password, a sender it does not take.
+"""
 
 from __future__ import annotations
 
 import smtplib
 import ssl
 import threading
-from collections.abc import Callable
 from pathlib import Path
+from time import monotonic
 
-from bongsu.ports import Letter, Reason, Rejected, Retryable
+from bongsu.adapters.smtp_line import Line, TlsLine
+from bongsu.ports import Down, Letter, Reason, Rejected, Retryable
+
+NOOP_AFTER = 5.0
+"""Seconds of rest after which a connection is asked whether it is still there; before, the next mail finds out."""
+REST_AT_MOST = 60.0
+"""Seconds of rest after which a connection is given back."""
+_NO_LOGIN = (530, 534, 535)
 
 
 class Smtp:
-    """A mail relay."""
+    """A mail relay. ``timeout`` in seconds for every step, ``total`` for a whole transaction, waiting included."""
 
     def __init__(
         self,
@@ -23,106 +34,173 @@ class Smtp:
         tls: str = "none",
         user: str | None = None,
         password_file: Path | None = None,
+        ca_file: Path | None = None,
         timeout: float = 10.0,
+        total: float = 30.0,
+        connections: int = 8,
     ) -> None:
         self._host, self._port, self._sender = host, port, sender
-        self._tls, self._user, self._password_file, self._timeout = tls, user, password_file, timeout
-        self._local = threading.local()
-        self._open_ones: set[smtplib.SMTP] = set()
-        self._guard = threading.Lock()
+        self._tls, self._user, self._password_file, self._ca_file = tls, user, password_file, ca_file
+        self._timeout, self._total, self._most = timeout, total, connections
+        self._all: set[Line] = set()
+        self._resting: list[Line] = []
+        self._opening = 0
+        self._changed = threading.Condition()
 
     def close(self) -> None:
-        """Close every thread's connection."""
-        with self._guard:
-            for connection in self._open_ones:
-                connection.close()
-            self._open_ones.clear()
+        """Close every connection."""
+        with self._changed:
+            while self._all:
+                self._all.pop().close()
+            self._resting.clear()
 
     def send(self, letter: Letter) -> str:
-        """One transaction. Accepted only when the server says so after DATA; anything else raises (rule 13)."""
-        connection = self._connection()
+        """One transaction. Raises Retryable, Down or Rejected."""
+        until = monotonic() + self._total
+        line, reused = self._take(until)
         try:
-            return self._transact(connection, letter)
-        except (Retryable, Rejected):
-            self._reset(connection)
-            raise
+            answer = line.transact(self._sender, letter)
+        except smtplib.SMTPServerDisconnected as error:
+            self._drop(line)
+            if not (reused and line.silent_since_rest) or _reason(error) is Reason.TIMEOUT:
+                raise Retryable(_reason(error), f"connection lost: {error}") from None
+            return self._anew(until, letter)  # it had hung up while the connection rested; nothing was handed over
         except (smtplib.SMTPException, OSError, UnicodeError) as error:
-            self._drop()
+            self._drop(line)
             raise Retryable(_reason(error), f"connection lost: {error}") from None
+        if reused and answer[:2] == ("mail", 421):  # likewise, in good manners
+            self._drop(line)
+            return self._anew(until, letter)
+        return self._judge(line, *answer)
 
     def ping(self) -> str:
-        """Connect and say hello. Raises Retryable or Rejected."""
-        code, answer = self._connection().noop()
-        return _said(code, answer)
-
-    def _transact(self, connection: smtplib.SMTP, letter: Letter) -> str:
-        steps: tuple[Callable[[], tuple[int, bytes]], ...] = (
-            lambda: connection.mail(self._sender),
-            lambda: connection.rcpt(letter.to),
-            lambda: connection.data(letter.body),
-        )
-        said = ""
-        for step in steps:
-            try:
-                code, answer = step()
-            except smtplib.SMTPDataError as error:
-                code, answer = error.smtp_code, error.smtp_error if isinstance(error.smtp_error, bytes) else b""
-            said = _said(code, answer)
-            if 400 <= code < 500:
-                raise Retryable(Reason.BUSY, said)
-            if code >= 500:
-                raise Rejected(Reason.REFUSED, said)
-        return said
-
-    def _connection(self) -> smtplib.SMTP:
-        kept: smtplib.SMTP | None = getattr(self._local, "connection", None)
-        if kept is not None:
-            try:
-                if kept.noop()[0] == 250:
-                    return kept
-            except (smtplib.SMTPException, OSError):
-                pass
-            self._drop()
-        self._local.connection = fresh = self._open()
-        with self._guard:
-            self._open_ones.add(fresh)
-        return fresh
-
-    def _open(self) -> smtplib.SMTP:
+        """Say hello and name the sender. Raises Down."""
+        line, _ = self._take(monotonic() + self._total)
         try:
-            if self._tls == "implicit":
-                context = ssl.create_default_context()
-                connection: smtplib.SMTP = smtplib.SMTP_SSL(
-                    self._host, self._port, timeout=self._timeout, context=context
-                )
-            else:
-                connection = smtplib.SMTP(self._host, self._port, timeout=self._timeout)
-            connection.ehlo_or_helo_if_needed()
-            if self._tls == "starttls":
-                connection.starttls(context=ssl.create_default_context())
-            if self._user is not None and self._password_file is not None:
-                connection.login(self._user, self._password_file.read_text(encoding="utf-8").strip())
-        except smtplib.SMTPAuthenticationError as error:
-            raise Retryable(Reason.AUTH, _said(error.smtp_code, error.smtp_error)) from None
-        except ssl.SSLError as error:
-            raise Retryable(Reason.TLS, str(error)) from None
+            code, said = line.mail(self._sender)
+            line.rset()
         except (smtplib.SMTPException, OSError) as error:
-            raise Retryable(_reason(error), f"{self._host}:{self._port}: {error}") from None
-        return connection
+            self._drop(line)
+            raise Down(_reason(error), f"connection lost: {error}") from None
+        return self._judge(line, "mail", code, said)
 
-    def _reset(self, connection: smtplib.SMTP) -> None:
+    def _anew(self, until: float, letter: Letter) -> str:
+        """The transaction over a connection that is opened for it."""
+        with self._changed:
+            self._opening += 1
+        line = self._open(until)
         try:
-            connection.rset()
-        except (smtplib.SMTPException, OSError):
-            self._drop()
+            answer = line.transact(self._sender, letter)
+        except (smtplib.SMTPException, OSError, UnicodeError) as error:
+            self._drop(line)
+            raise Retryable(_reason(error), f"connection lost: {error}") from None
+        return self._judge(line, *answer)
 
-    def _drop(self) -> None:
-        kept: smtplib.SMTP | None = getattr(self._local, "connection", None)
-        self._local.connection = None
-        if kept is not None:
-            kept.close()
-            with self._guard:
-                self._open_ones.discard(kept)
+    def _judge(self, line: Line, step: str, code: int, answer: bytes) -> str:
+        """What the last answer of a transaction means; the connection goes back or, after a 421 or nonsense, away."""
+        said = f"{code} {' '.join(answer.decode('utf-8', 'replace').split())}"
+        if code == 421 or not 200 <= code < 600:
+            self._drop(line)
+        else:
+            self._give_back(line)
+        if 200 <= code < 300:
+            return said
+        if step == "mail" and code >= 500:
+            raise Down(Reason.AUTH if code in _NO_LOGIN else Reason.REFUSED, f"the sender {self._sender}: {said}")
+        if 500 <= code < 600:
+            raise Rejected(Reason.REFUSED, said)
+        raise Retryable(Reason.BUSY, said)
+
+    def _take(self, until: float) -> tuple[Line, bool]:
+        """A connection, and whether it was used before: a resting one, else a new one while there may be more."""
+        while True:
+            with self._changed:
+                while not self._resting and len(self._all) + self._opening >= self._most:
+                    if not self._changed.wait(until - monotonic()):
+                        raise Retryable(Reason.TIMEOUT, f"all {self._most} connections are busy")
+                line = self._resting.pop() if self._resting else None
+                if line is None:
+                    self._opening += 1
+            if line is None:
+                return self._open(until), False
+            line.begin(until)
+            if monotonic() - line.rests_since <= NOOP_AFTER or line.answers():
+                return line, True
+            self._drop(line)
+
+    def _open(self, until: float) -> Line:
+        """A new connection, counted in ``_opening`` by the caller."""
+        line: Line | None = None
+        try:
+            line = self._greet(until)
+            if self._tls == "starttls":
+                line.starttls(context=self._trust())
+                line.ehlo()
+            if self._user is not None and self._password_file is not None:
+                line.login(self._user, _secret(self._password_file))
+        except BaseException as error:
+            if line is not None:
+                line.close()
+            with self._changed:
+                self._opening -= 1
+                self._changed.notify()
+            if isinstance(error, smtplib.SMTPException | OSError | Down):
+                raise self._closed(error) from None
+            raise
+        with self._changed:
+            self._opening -= 1
+            self._all.add(line)
+        return line
+
+    def _greet(self, until: float) -> Line:
+        if self._tls == "implicit":
+            line: Line = TlsLine(self._host, self._port, self._timeout, until, self._trust())
+        else:
+            line = Line(self._host, self._port, self._timeout, until)
+        line.ehlo_or_helo_if_needed()
+        return line
+
+    def _trust(self) -> ssl.SSLContext:
+        return ssl.create_default_context(cafile=None if self._ca_file is None else str(self._ca_file))
+
+    def _closed(self, error: smtplib.SMTPException | OSError | Down) -> Down:
+        """Why no connection could be opened."""
+        if isinstance(error, Down):
+            return error
+        if isinstance(error, smtplib.SMTPAuthenticationError):
+            return Down(Reason.AUTH, f"{self._user} at {self._host}:{self._port}: {_answer(error)}")
+        if isinstance(error, smtplib.SMTPResponseException):
+            reason = Reason.BUSY if 400 <= error.smtp_code < 500 else Reason.REFUSED
+            return Down(reason, f"{self._host}:{self._port}: {_answer(error)}")
+        if isinstance(error, ssl.SSLError | smtplib.SMTPNotSupportedError):
+            return Down(Reason.TLS, f"{self._host}:{self._port}: {error}")
+        return Down(_reason(error), f"{self._host}:{self._port}: {error}")
+
+    def _give_back(self, line: Line) -> None:
+        line.rest()
+        with self._changed:
+            tired = [each for each in self._resting if line.rests_since - each.rests_since > REST_AT_MOST]
+            self._resting = [each for each in self._resting if each not in tired]
+            if line in self._all:
+                self._resting.append(line)
+            self._all.difference_update(tired)
+            self._changed.notify()
+        for each in tired:
+            each.hang_up()
+
+    def _drop(self, line: Line) -> None:
+        line.close()
+        with self._changed:
+            self._all.discard(line)
+            self._changed.notify()
+
+
+def _secret(file: Path) -> str:
+    try:
+        return file.read_text(encoding="utf-8").strip()
+    except (OSError, UnicodeError) as error:
+        why = error.strerror if isinstance(error, OSError) else "it is not text"
+        raise Down(Reason.SECRET, f"[smtp] password_file {file}: {why}; Bongsu must be able to read it") from None
 
 
 def _reason(error: Exception) -> Reason:
@@ -131,6 +209,7 @@ def _reason(error: Exception) -> Reason:
     return Reason.TIMEOUT if late else Reason.UNREACHABLE
 
 
-def _said(code: int, answer: bytes | str) -> str:
-    text = answer.decode("utf-8", "replace") if isinstance(answer, bytes) else answer
-    return f"{code} {' '.join(text.split())}"
+def _answer(error: smtplib.SMTPResponseException) -> str:
+    said = error.smtp_error
+    text = said.decode("utf-8", "replace") if isinstance(said, bytes) else str(said)
+    return f"{error.smtp_code} {' '.join(text.split())}"

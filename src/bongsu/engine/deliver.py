@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Mapping
 from datetime import timedelta
 
 from bongsu.core.delivery import next_attempt
 from bongsu.core.escalation import Unreachable
 from bongsu.core.incident import Kind
+from bongsu.engine import notice
 from bongsu.engine.apply import apply
 from bongsu.engine.context import Context
 from bongsu.ports import Letter, Rejected, Retryable
@@ -18,6 +20,8 @@ from bongsu.store.database import Transaction
 from bongsu.store.outbox import Message
 
 log = logging.getLogger("bongsu.deliver")
+NOTICES: Mapping[str, notice.Maker] = {}
+"""What makes the words of each kind of mail that is no alarm."""
 
 
 def claim(context: Context, limit: int = 16) -> list[Message]:
@@ -42,6 +46,8 @@ def deliver(context: Context, message: Message) -> str:
 
 def compose(context: Context, message: Message) -> bytes:
     """The whole mail; the same bytes however often it is tried."""
+    if message.kind in NOTICES:
+        return notice.compose(context, message, NOTICES[message.kind])
     token = links.sign(context.link_key, message.incident_id, message.recipient.id, at=message.written_at)
     return letter(
         message,
@@ -58,7 +64,7 @@ def _finish(tx: Transaction, context: Context, message: Message, state: str, out
     wall = context.wall.now()
     wait = next_attempt(message.attempts + 1, message.message_id) if state == "pending" else timedelta(0)
     kept = outbox.finish(tx, message, state=state, at=wall, outcome=outcome, answer=answer, due_at=wall + wait)
-    if kept and state == "refused" and message.kind != Kind.RESOLVED:
+    if kept and state == "refused" and message.kind != Kind.RESOLVED and message.kind not in NOTICES:
         _refused(tx, context, message, answer)
 
 

@@ -2,27 +2,20 @@
 
 from __future__ import annotations
 
-import email.policy
 import functools
-import hashlib
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, tzinfo
-from email.header import Header
-from email.message import EmailMessage
-from email.utils import format_datetime, formataddr
+from email.utils import format_datetime
 
 from bongsu.core.delivery import thread_id
 from bongsu.core.incident import Kind
-from bongsu.render import situation
+from bongsu.render import mime, situation
 from bongsu.render.situation import Form, Situation
 from bongsu.render.words import Words, clean, environment, spoken, text_of
 from bongsu.store.outbox import Message
 
-_POLICY = email.policy.SMTP.clone(cte_type="7bit")
-"""7 bit, because not every relay on the way takes 8."""
-_NEWLINE = "\r\n"
 _LINK = "https://link.invalid/"
 """Stands for the recipient's own link while a body is shared by all who are told the same in the same language."""
 _PLAIN_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
@@ -74,8 +67,8 @@ def letter(
     said = bodies(message, page=page, linked=link is not None, speed=speed, zone=zone)
     thread = thread_id(message.incident_id, host)
     headers = {
-        "From": sender if "<" in sender else formataddr(("Bongsu", sender)),
-        "To": _mailbox(message.recipient.name, message.recipient.address),
+        "From": mime.sent_by(sender),
+        "To": mime.mailbox(message.recipient.name, message.recipient.address),
         "Subject": said.subject,
         "Date": format_datetime(message.written_at),
         "Message-ID": message.message_id,
@@ -87,35 +80,8 @@ def letter(
     }
     if message.kind == Kind.TIER:
         headers["X-Bongsu-Tier"] = str(message.level)
-    head = "".join(_header(name, value) for name, value in headers.items())
     own = link or page
-    return head.encode("ascii") + _content(message, said.text.replace(_LINK, own), said.html.replace(_LINK, own))
-
-
-def _header(name: str, value: str) -> str:
-    """One header, on as many lines as it needs.
-
-    Not by EmailMessage: it loses spaces between encoded words when it folds, and encodes long ids.
-    """
-    value = clean(value)
-    if value.isascii():
-        return f"{name}: {value}\r\n"
-    return f"{name}: {Header(value, 'utf-8', header_name=name).encode(linesep=_NEWLINE)}\r\n"
-
-
-def _mailbox(name: str, address: str) -> str:
-    """A name and its address; a sign that no header can carry becomes a question mark, for the envelope decides."""
-    return formataddr((clean(name), clean(address).encode("ascii", "replace").decode("ascii")))
-
-
-def _content(message: Message, text: str, html: str) -> bytes:
-    """The MIME part of a mail, from MIME-Version on."""
-    mail = EmailMessage(policy=_POLICY)
-    mail.set_content(text)
-    mail.add_alternative(html, subtype="html")
-    # the boundary is made of the message's id, or every try would have bytes of its own
-    mail.set_boundary("=_" + hashlib.blake2b(message.message_id.encode(), digest_size=12).hexdigest())
-    return mail.as_bytes()
+    return mime.mail(headers, said.text.replace(_LINK, own), said.html.replace(_LINK, own))
 
 
 def bodies(message: Message, *, page: str, linked: bool, speed: float = 1.0, zone: tzinfo = UTC) -> Bodies:

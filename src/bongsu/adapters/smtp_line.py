@@ -1,0 +1,148 @@
+"""One connection to a mail relay: smtplib's, with a deadline for the whole transaction beside the one for each step."""
+
+from __future__ import annotations
+
+import functools
+import smtplib
+import socket
+import ssl
+from time import monotonic
+from typing import Any
+
+from bongsu.ports import Letter
+
+
+class Line(smtplib.SMTP):
+    """A connection. A server that sends a byte now and then outlives every step's time-out, but not the deadline."""
+
+    def __init__(self, host: str, port: int, step: float, until: float) -> None:
+        self.step, self.until = step, until
+        self.rests_since = 0.0
+        self.silent_since_rest = True
+        """Whether the server has said nothing since the connection was taken from its rest."""
+        super().__init__(host, port, local_hostname=_our_name(), timeout=self.left())
+
+    def begin(self, until: float) -> None:
+        """A transaction begins that must be over by then."""
+        self.until, self.silent_since_rest = until, True
+
+    def rest(self) -> None:
+        """Nothing to do for now."""
+        self.rests_since = monotonic()
+
+    def answers(self) -> bool:
+        """Whether the server is still there."""
+        try:
+            return self.noop()[0] == 250
+        except (smtplib.SMTPException, OSError):
+            return False
+
+    def hang_up(self) -> None:
+        """Leave in good order, without waiting for an answer."""
+        try:
+            self.putcmd("quit")
+        except (smtplib.SMTPException, OSError):
+            pass
+        finally:
+            self.close()
+
+    def transact(self, sender: str, letter: Letter) -> tuple[str, int, bytes]:
+        """The step that decided, with its code and answer: "data" when the server has taken or refused the whole."""
+        code, answer = self.mail(sender)
+        if not _goes_on(code):
+            return "mail", code, answer
+        code, answer = self.rcpt(letter.to)
+        if not _goes_on(code):
+            self._start_over(code)
+            return "rcpt", code, answer
+        try:
+            code, answer = self.data(letter.body)
+        except smtplib.SMTPDataError as error:
+            code, answer = error.smtp_code, error.smtp_error if isinstance(error.smtp_error, bytes) else b""
+            self._start_over(code)
+            code = code if code >= 400 else -1  # "250" where "354" belongs is not an acceptance
+        return "data", code, answer
+
+    def getreply(self) -> tuple[int, bytes]:
+        """One answer, within the deadline."""
+        if self.file is None and self.sock is not None:
+            self.file = _Answers(self)
+        found = super().getreply()
+        self.silent_since_rest = False
+        return found
+
+    def send(self, s: Any) -> None:
+        """Write, within the deadline."""
+        if self.sock is not None:
+            self.sock.settimeout(self.left())
+        super().send(s)
+
+    def left(self) -> float:
+        """Seconds that the present step may still take."""
+        return max(0.001, min(self.step, self.until - monotonic()))
+
+    def _start_over(self, code: int) -> None:
+        if code != 421:
+            self.rset()
+
+    def _get_socket(self, host: str, port: int, timeout: float) -> socket.socket:
+        made = socket.create_connection((host, port), timeout)
+        made.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # a mail's last packet need not wait for anything
+        return made
+
+
+class TlsLine(Line):
+    """A connection that is encrypted from its first byte."""
+
+    def __init__(self, host: str, port: int, step: float, until: float, trust: ssl.SSLContext) -> None:
+        self._trust = trust
+        super().__init__(host, port, step, until)
+
+    def _get_socket(self, host: str, port: int, timeout: float) -> socket.socket:
+        made = super()._get_socket(host, port, timeout)
+        try:
+            return self._trust.wrap_socket(made, server_hostname=host)
+        except BaseException:
+            made.close()
+            raise
+
+
+class _Answers:
+    """The server's lines."""
+
+    def __init__(self, line: Line) -> None:
+        assert line.sock is not None
+        self._line, self._sock, self._buffer = line, line.sock, b""
+
+    def readline(self, most: int) -> bytes:
+        """The next line, or what there is of it when it is longer than ``most`` or the server has hung up."""
+        while (end := self._buffer.find(b"\n") + 1) == 0 and len(self._buffer) < most:
+            if monotonic() >= self._line.until:
+                raise TimeoutError("the transaction took too long")
+            self._sock.settimeout(self._line.left())
+            piece = self._sock.recv(8192)
+            if not piece:
+                break
+            self._buffer += piece
+        end = end or min(most, len(self._buffer))
+        found, self._buffer = self._buffer[:end], self._buffer[end:]
+        return found
+
+    def close(self) -> None:
+        """The connection closes the socket itself."""
+
+
+def _goes_on(code: int) -> bool:
+    return 200 <= code < 300
+
+
+@functools.cache
+def _our_name() -> str:
+    """How we say hello: our name with a domain, or our address. Asked once, for the name service may be slow."""
+    name = socket.getfqdn()
+    if "." in name:
+        return name
+    try:
+        return f"[{socket.gethostbyname(socket.gethostname())}]"
+    except OSError:
+        return "[127.0.0.1]"
