@@ -217,7 +217,7 @@ def _tally(rules: Rules) -> str:
     )
     limit = f"CASE {' '.join(fixed)} ELSE {otherwise} END" if fixed else otherwise
     return f"""CREATE TEMP TABLE limits AS
-SELECT route, p95, {limit} AS limit_ms FROM (
+SELECT route, p95, CAST({limit} AS DOUBLE) AS limit_ms FROM (
   SELECT route, quantile_cont(ms, 0.95) FILTER (span = 'calm' AND left_out = '' AND NOT unusable) AS p95
   FROM line GROUP BY route);
 CREATE TEMP TABLE tally AS
