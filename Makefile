@@ -1,4 +1,4 @@
-.PHONY: help drill drill-sabotage up down test check bench bench-ingest bench-instrument dashboards replay-images verify-grafana lock messages
+.PHONY: help drill drill-sabotage up down test check bench bench-ingest bench-instrument bench-impact dashboards replay-images verify-grafana lock messages
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile
@@ -33,6 +33,10 @@ bench-ingest: ## taking alerts in, beside Alertmanager (needs wrk and prometheus
 bench-instrument: ## what watching costs the shop, in CPU and throughput
 	sh bin/install
 	.venv/bin/python -m bench.instrument
+
+bench-impact: ## counting who was hurt: 10 M lines of Parquet, 1 M of JSON, the server's memory
+	sh bin/install
+	.venv/bin/python -m bench.impact
 
 dashboards: ## build Grafana's dashboards anew
 	sh bin/install

@@ -164,7 +164,7 @@ class Reading:
         return what_rose(before, during)
 
     def _coverage(self) -> Coverage:
-        known = [piece for piece in self.counted.pieces if piece.span in ("calm", "window")]
+        known = [piece for piece in self.counted.pieces if piece.span in ("calm", "onset", "window")]
         last = [piece.last_at for piece in self.counted.pieces if piece.span in ("window", "after")]
         service = self.timescale.to_service
         return Coverage(

@@ -23,7 +23,7 @@ from bongsu.ports import Measured
 THREADS = 2
 COUNTING = 300.0
 """Seconds that the server may count."""
-_ROUTE = ("sent", "failed", "slow", "slow from", "users ≥", "users ≤", "no goal")
+_ROUTE = ("sent", "failed", "slow", "limit", "users ≥", "users ≤", "blocked")
 """The columns beside the route's name, narrow enough for 80 signs."""
 
 
@@ -115,7 +115,7 @@ def show(found: Measured, console: Console) -> None:
     for row in said.people:
         people.add_row(*row)
     console.print(people)
-    routes = Table(Column("route", min_width=24, overflow="fold"), box=None, padding=(0, 1))
+    routes = Table(Column("route", min_width=28, overflow="fold"), box=None, padding=(0, 1))
     for name in _ROUTE:
         routes.add_column(name, justify="right")
     for route in said.routes:

@@ -14,6 +14,8 @@ from bongsu.store import incidents
 
 CALM = timedelta(minutes=30)
 """How long before a breach counts as calm, to compare with."""
+ONSET = timedelta(minutes=2)
+"""How long before a breach the calm ends: the CPU is a mean over some scrapes, and crosses after the traffic rose."""
 DAYS = 7
 PARTS = 6
 """Into how many parts the calm time is cut to see its scatter."""
@@ -38,6 +40,11 @@ def of_incident(context: Context, incident_id: str) -> Measured:
     )
 
 
+def calm_before(since: datetime, calm: timedelta = CALM) -> tuple[datetime, datetime]:
+    """The calm time that a time from ``since`` on is compared with."""
+    return since - ONSET - calm, since - ONSET
+
+
 def measure(
     service: str,
     log: AccessLog,
@@ -52,7 +59,7 @@ def measure(
     """The impact of a time. Raises Unavailable without a log, and InvalidInput when the time is none."""
     if window[1] <= window[0]:
         raise InvalidInput([f"the time from {window[0]} to {window[1]} ends before it begins; give --from before --to"])
-    before = (window[0] - calm, window[0])
+    before = calm_before(window[0], calm)
     traffic = log.traffic(before, window)
     business = _business(sales, metrics, timescale, before, window) if sales else None
     return Measured(service, before, window, log.grace, traffic, business, incident_id)
