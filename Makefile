@@ -1,4 +1,4 @@
-.PHONY: help drill drill-sabotage up down test check bench bench-ingest bench-instrument bench-impact dashboards replay-images verify-grafana lock messages
+.PHONY: help drill drill-sabotage up down test check bench bench-ingest bench-mail bench-instrument bench-impact crash dashboards replay-images verify-grafana lock messages
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile
@@ -29,6 +29,14 @@ bench: ## measured figures, as ratios in one run
 bench-ingest: ## taking alerts in, beside Alertmanager (needs wrk and prometheus-alertmanager)
 	sh bin/install
 	.venv/bin/python -m bench.ingest
+
+bench-mail: ## from a posted alert to an accepted mail, beside Alertmanager
+	sh bin/install
+	.venv/bin/python -m bench.mail
+
+crash: ## kill -9 of the server 200 times per database: nothing lost, at most one repeat (CRASH_ROUNDS=20 for fewer)
+	sh bin/install
+	.venv/bin/python -m bench.crash
 
 bench-instrument: ## what watching costs the shop, in CPU and throughput
 	sh bin/install

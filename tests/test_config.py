@@ -92,6 +92,27 @@ def test_a_name_that_leads_nowhere_is_found(tmp_path: Path, old: str, new: str, 
     assert any(expected in each for each in found), found
 
 
+@pytest.mark.parametrize(
+    ("more", "expected"),
+    [
+        ("[person.a]\nname = 'A'\ncontact = [{}]", "person.a.contact: write either email"),
+        ("[person.a]\nname = 'A'\ncontact = [{ channel = 'opps' }]", "there is no channel 'opps'; did you mean 'ops'?"),
+        ("[alerts]\nsecond_channel = 'chat'", "alerts.second_channel: there is no channel 'chat'; known: ops"),
+        ("[alerts]\nsecond_after = 'PT0S'\ndigest_over = 0", "alerts.digest_over: must be at least 1"),
+        ("[smtp]\nconnections = 17", "smtp.connections: must be 1 to 16, not 17"),
+        ("[smtp]\ntimeout = 60.0", "smtp.timeout: must be above 0 and at most"),
+        ("[smtp]\nuser = 'bongsu'", "smtp.user and smtp.password_file: give both"),
+        ("[channel.'a b']\nurl_file = 'x'", "channel.a b: a name has letters"),
+    ],
+)
+def test_what_is_wrong_with_delivery_is_found(tmp_path: Path, more: str, expected: str) -> None:
+    good = GOOD + "\n[channel.ops]\nurl_file = 'url'\n"
+    clashing = more.partition("\n")[0]
+    assert clashing not in good, "a table may stand once"
+    found = faults(tmp_path, good + more + "\n")
+    assert any(expected in each for each in found), found
+
+
 def test_a_missing_file_and_broken_toml_say_so(tmp_path: Path) -> None:
     with pytest.raises(InvalidInput, match="--config"):
         load(tmp_path / "none.toml")

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TextIO
 
 from bongsu.adapters.accesslog import EdgeLog
+from bongsu.adapters.apprise import AppriseChannel
 from bongsu.adapters.clock import ScaledClock, SystemClock
 from bongsu.adapters.haproxy import HAProxy
 from bongsu.adapters.labhost import LabHost
@@ -28,7 +29,7 @@ from bongsu.core.routing import ALERTS, Route, Routing
 from bongsu.core.schedule import Directory, Person, Rotation, Team
 from bongsu.core.service import BLIND, Service
 from bongsu.core.timescale import Timescale
-from bongsu.engine.context import Context, Integration
+from bongsu.engine.context import Context, Integration, SecondChannel
 from bongsu.engine.known import Known
 from bongsu.store import outbox
 from bongsu.store.alone import claim
@@ -115,12 +116,12 @@ def directory_of(config: Config) -> Directory:
 
 
 def _person(name: str, section: PersonSection) -> Person:
-    addresses = tuple(contact.email for contact in section.contact)
+    addresses = tuple(contact.address for contact in section.contact)
     return Person(name, section.name, section.locale, addresses, _zone(section.time_zone))
 
 
 def _team(name: str, section: TeamSection) -> Team:
-    addresses = tuple(contact.email for contact in section.contact)
+    addresses = tuple(contact.address for contact in section.contact)
     return Team(name, section.name, tuple(section.members), section.locale, addresses, _zone(section.time_zone))
 
 
@@ -153,8 +154,14 @@ def smtp_of(config: Config) -> Smtp:
     mail = config.smtp
     return Smtp(
         mail.host, mail.port, mail.sender, tls=mail.tls, user=mail.user, password_file=mail.password_file,
-        timeout=mail.timeout,
+        ca_file=mail.ca_file, timeout=mail.timeout, total=mail.total, connections=mail.connections,
     )  # fmt: skip
+
+
+def second_of(config: Config) -> SecondChannel | None:
+    """The channel that hears of a dead mail relay."""
+    name = config.alerts.second_channel
+    return None if name is None else SecondChannel(name, config.alerts.second_after, config.channel[name].locale)
 
 
 def prometheus_of(config: Config) -> Prometheus:
@@ -224,6 +231,10 @@ def bootstrap(config: Config) -> Context:
         directory=directory_of(config),
         metrics=prometheus_of(config),
         notifier=smtp_of(config),
+        channels={name: AppriseChannel(name, each.url_file) for name, each in config.channel.items()},
+        second=second_of(config),
+        digest_over=config.alerts.digest_over,
+        senders=config.smtp.connections,
         link_key=secret(config.web.secrets, "link_key").encode(),
         api_token=secret(config.web.secrets, "api_token"),
         balancers={

@@ -26,7 +26,7 @@ class Reason(StrEnum):
     BUSY = "busy"
     AUTH = "auth"
     TLS = "tls"
-    SECRET = "secret"  # noqa: S105 - the name of a reason
+    SECRET = "secret"  # noqa: S105 - a reason, not a password
     """Our own password file cannot be read."""
 
 

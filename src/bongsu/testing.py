@@ -21,9 +21,9 @@ from bongsu.core.policy import Ceiling, Policy, Runway, Tier
 from bongsu.core.routing import Route, Routing
 from bongsu.core.schedule import Directory, Person, Rotation, Team
 from bongsu.core.service import BLIND, Service
-from bongsu.engine import command, deliver, intake, report, respond, watch
-from bongsu.engine.context import Context
-from bongsu.ports import Letter, Reason, Rejected, Retryable, Samples, Unavailable
+from bongsu.engine import command, deliver, intake, relay, report, respond, watch
+from bongsu.engine.context import Context, SecondChannel
+from bongsu.ports import Down, Letter, Reason, Rejected, Retryable, Samples, Unavailable
 from bongsu.store import incidents, outbox
 from bongsu.store.database import Database
 from bongsu.store.migrate import migrate
@@ -84,8 +84,7 @@ class PostOffice:
 
     def send(self, letter: Letter) -> str:
         """Keep the letter."""
-        if self.closed:
-            raise Retryable(Reason.UNREACHABLE, "the post office is closed")
+        self.ping()
         if letter.to in self.refuses:
             raise Rejected(Reason.REFUSED, "550 no such user")
         parsed = email.message_from_bytes(letter.body, policy=email.policy.default)
@@ -96,8 +95,23 @@ class PostOffice:
     def ping(self) -> str:
         """Whether it is open."""
         if self.closed:
-            raise Retryable(Reason.UNREACHABLE, "the post office is closed")
+            raise Down(Reason.UNREACHABLE, "the post office is closed")
         return "250 open"
+
+
+@dataclass
+class ScriptedChannel:
+    """A chat room."""
+
+    said: list[tuple[str, str]] = field(default_factory=list)
+    broken: bool = False
+
+    def say(self, title: str, text: str) -> str:
+        """Keep it."""
+        if self.broken:
+            raise Retryable(Reason.UNREACHABLE, "the chat room is closed")
+        self.said.append((title, text))
+        return "said"
 
 
 @dataclass
@@ -188,6 +202,7 @@ class World:
         self.clock = ManualClock()
         self.metrics = ScriptedMetrics()
         self.post = PostOffice()
+        self.room = ScriptedChannel()
         self.balancer = ScriptedBalancer({f"machine-{n}" for n in range(1, machines + 1)})
         self.provider = ScriptedMachines()
         self.levels: dict[str, float] = {f"machine-{n}": 0.08 for n in range(1, machines + 1)}
@@ -223,6 +238,8 @@ class World:
             directory=self.directory,
             metrics=self.metrics,
             notifier=self.post,
+            channels={"room": self.room},
+            second=SecondChannel("room", timedelta(minutes=1), "en"),
             link_key=b"a key for stories",
             api_token="a token for stories",  # noqa: S106
             balancers={"shop": self.balancer},
@@ -286,6 +303,9 @@ class World:
 
     def deliver(self) -> None:
         """Send what is due, once each."""
+        relay.look(self.context)
+        if self.context.relay.down:
+            relay.probe(self.context)
         for message in deliver.claim(self.context, limit=100):
             deliver.deliver(self.context, message)
 

@@ -31,7 +31,7 @@ FINE = 10 * PARTS
 
 @dataclass(frozen=True, slots=True)
 class Span:
-    """A time by name: ``calm``, ``onset``, ``window``, ``after``, ``day1`` and so on. Wall time, the end not included."""
+    """A time by name: ``calm``, ``onset``, ``window``, ``after``, ``day1``... Wall time, the end not included."""
 
     name: str
     since: datetime
@@ -127,7 +127,8 @@ def _lines(name: str, source: str, rules: Rules, spans: Sequence[Span]) -> str:
     within = " OR ".join(f"(seen >= {moment(since)} AND seen < {moment(until)})" for since, until in _stretches(spans))
     return f"""CREATE TEMP VIEW {name} AS
 SELECT seen, CASE {cases} END AS span, {route} AS route, upper(coalesce(method, '')) AS method, request_id,
-  TRY_CAST(status AS INTEGER) AS status, coalesce(duration_ms, 1000 * duration_s) AS ms, coalesce(nullif(server, '<NOSRV>'), '') AS server,
+  TRY_CAST(status AS INTEGER) AS status, coalesce(duration_ms, 1000 * duration_s) AS ms,
+  coalesce(nullif(server, '<NOSRV>'), '') AS server,
   coalesce(nullif("user", '-'), '') AS who, coalesce(nullif(visitor, '-'), '') AS visitor,
   coalesce(termination, '') AS termination, {_left_out(rules)} AS left_out,
   seen IS NULL OR path IS NULL OR TRY_CAST(status AS INTEGER) IS NULL AS unusable

@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.markup import escape
 
 from bongsu import __version__
-from bongsu.cli import backup, check, doctor, drill, generate, impact, incidents, init, lab, serve
+from bongsu.cli import backup, check, doctor, drill, generate, impact, incidents, init, lab, notify, serve
 from bongsu.core.errors import BongsuError, InvalidInput
 
 app = typer.Typer(
@@ -29,6 +29,7 @@ app.command("generate")(generate.generate)
 app.command("impact")(impact.impact)
 app.command("doctor")(doctor.doctor)
 app.add_typer(incidents.app, name="incidents")
+app.add_typer(notify.app, name="notify")
 app.add_typer(lab.app, name="lab")
 app.add_typer(drill.app, name="drill")
 

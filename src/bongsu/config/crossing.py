@@ -10,6 +10,7 @@ from email.utils import parseaddr
 
 from bongsu.catalogue import load_catalogue
 from bongsu.config.checks import address_fault, impact_problems, zone_fault
+from bongsu.config.delivering import delivery_problems
 from bongsu.config.sections import Config, Grafana, PersonSection, PolicySection, RouteSection, TeamSection
 from bongsu.core.errors import InvalidInput
 from bongsu.core.matcher import parse
@@ -69,8 +70,9 @@ def crossed(config: Config) -> list[str]:
             problems.append(f"{at}.every: must be longer than nothing; a week is P7D")
         if schedule.rotation.start.tzinfo is None:
             problems.append(f"{at}.from: has no time zone; write 2026-01-05T09:00:00+09:00")
-    problems += [fault for name, each in config.person.items() for fault in _reader_problems(f"person.{name}", each)]
-    problems += [fault for name, each in config.team.items() for fault in _reader_problems(f"team.{name}", each)]
+    readers: dict[str, PersonSection | TeamSection] = {f"person.{name}": each for name, each in config.person.items()}
+    readers |= {f"team.{name}": each for name, each in config.team.items()}
+    problems += [fault for at, each in readers.items() for fault in _reader_problems(at, each, config.channel)]
     _faulty("site.time_zone", zone_fault(config.site.time_zone), problems)
     sender = parseaddr(config.smtp.sender)[1] if "<" in config.smtp.sender else config.smtp.sender
     _faulty("smtp.from", address_fault(sender), problems)
@@ -83,8 +85,7 @@ def crossed(config: Config) -> list[str]:
     problems += _grafana_problems(config.grafana)
     if config.timescale.speed <= 0:
         problems.append("timescale.speed: must be above 0")
-    if config.smtp.tls not in ("none", "starttls", "implicit"):
-        problems.append("smtp.tls: must be none, starttls or implicit")
+    problems += delivery_problems(config)
     return problems
 
 
@@ -101,12 +102,17 @@ def _grafana_problems(grafana: Grafana) -> list[str]:
     return problems
 
 
-def _reader_problems(at: str, reader: PersonSection | TeamSection) -> list[str]:
+def _reader_problems(at: str, reader: PersonSection | TeamSection, channels: Mapping[str, object]) -> list[str]:
     problems: list[str] = []
     if reader.locale not in LOCALES:
         problems.append(f"{at}.locale: {reader.locale!r} is not spoken here; use {' or '.join(LOCALES)}")
     for contact in reader.contact:
-        _faulty(f"{at}.contact", address_fault(contact.email), problems)
+        if (contact.email is None) == (contact.channel is None):
+            problems.append(f'{at}.contact: write either email = "name@host" or channel = "NAME"')
+        elif contact.email is not None:
+            _faulty(f"{at}.contact", address_fault(contact.email), problems)
+        elif contact.channel is not None:
+            _known(f"{at}.contact.channel", contact.channel, channels, problems)
     if reader.time_zone is not None:
         _faulty(f"{at}.time_zone", zone_fault(reader.time_zone), problems)
     return problems

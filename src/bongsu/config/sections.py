@@ -7,6 +7,7 @@ from pathlib import Path
 
 import msgspec
 
+from bongsu.core.delivery import CHANNEL
 from bongsu.core.impact import GRACE
 from bongsu.profiles import ProfileSection
 
@@ -110,9 +111,25 @@ class PolicySection(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
 
 
 class ContactSection(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """A way to reach somebody."""
+    """A way to reach somebody: a mail address, or a channel by its name. One of the two."""
 
-    email: str
+    email: str | None = None
+    channel: str | None = None
+
+    @property
+    def address(self) -> str:
+        """The address as deliveries know it."""
+        return self.email if self.email is not None else f"{CHANNEL}{self.channel}"
+
+
+class ChannelSection(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A way beside mail, such as a chat room. ``url_file`` holds its address in Apprise's form: it is a secret.
+
+    ``locale``: in which language it is told of what concerns nobody in particular.
+    """
+
+    url_file: Path
+    locale: str = "en"
 
 
 class PersonSection(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -174,7 +191,10 @@ class Watch(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
 
 
 class Smtp(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, rename={"sender": "from"}):
-    """The mail relay. ``tls``: none, starttls or implicit. ``timeout`` in seconds, for every step."""
+    """The mail relay. ``tls``: none, starttls or implicit; ``ca_file``: who vouches for it, if not this system's list.
+
+    ``timeout`` in seconds, for every step; ``total`` for a whole transaction. ``connections``: at the most at a time.
+    """
 
     host: str = "127.0.0.1"
     port: int = 25
@@ -182,7 +202,10 @@ class Smtp(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     tls: str = "none"
     user: str | None = None
     password_file: Path | None = None
+    ca_file: Path | None = None
     timeout: float = 10.0
+    total: float = 30.0
+    connections: int = 8
 
 
 class Web(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -238,9 +261,16 @@ class IntegrationSection(msgspec.Struct, frozen=True, kw_only=True, forbid_unkno
 
 
 class Alerts(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """``default_service``: who is responsible for alerts that no label and no route names."""
+    """``default_service``: who is responsible for alerts that no label and no route names.
+
+    ``second_channel`` hears of it when mail has not gone out for ``second_after``. Whoever would get more than
+    ``digest_over`` mails in a minute gets what may wait in one.
+    """
 
     default_service: str | None = None
+    second_channel: str | None = None
+    second_after: timedelta = timedelta(minutes=1)
+    digest_over: int = 10
 
 
 class Store(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -264,6 +294,7 @@ class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     policy: dict[str, PolicySection] = {}
     person: dict[str, PersonSection] = {}
     team: dict[str, TeamSection] = {}
+    channel: dict[str, ChannelSection] = {}
     route: list[RouteSection] = []
     alerts: Alerts = Alerts()
     integration: dict[str, IntegrationSection] = {}

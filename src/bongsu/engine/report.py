@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from bongsu.core.incident import Incident
 from bongsu.core.report import Act, Delivery, Report, Series, Source

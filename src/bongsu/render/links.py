@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 from itsdangerous import BadData, URLSafeTimedSerializer
 from itsdangerous.timed import TimestampSigner
@@ -25,15 +26,16 @@ class Forged(BongsuError):
 class _At(TimestampSigner):
     """Stamps a given time, so that a mail that is tried again has the same bytes."""
 
-    at: datetime
+    def __init__(self, *given: Any, at: datetime, **named: Any) -> None:
+        super().__init__(*given, **named)
+        self._at = int(at.timestamp())
 
     def get_timestamp(self) -> int:
-        return int(self.at.timestamp())
+        return self._at
 
 
 def _serializer(key: bytes, at: datetime) -> URLSafeTimedSerializer:
-    signer = type("_AtThatTime", (_At,), {"at": at})
-    return URLSafeTimedSerializer(key, salt=_PURPOSE, signer=signer, signer_kwargs={"key_derivation": "hmac"})
+    return URLSafeTimedSerializer(key, salt=_PURPOSE, signer=_At, signer_kwargs={"key_derivation": "hmac", "at": at})
 
 
 def sign(key: bytes, incident_id: str, recipient_id: str, at: datetime) -> str:

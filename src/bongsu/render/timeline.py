@@ -39,6 +39,8 @@ def timeline_words(entry: Entry, locale: str, w: Words | None = None) -> str:
         case "unreachable":
             kind = kind_word(text_of(facts, "kind"), int(number_of(facts, "level") or 0), w)
             why = why_words(text_of(facts, "why"), w)
+            if text_of(facts, "why").startswith("suspect:"):
+                return w.gettext("It is doubtful whether this reaches anybody (%(kind)s): %(why)s.", kind=kind, why=why)
             return w.gettext("Nobody could be told (%(kind)s): %(why)s.", kind=kind, why=why)
         case "exhausted":
             return w.gettext("No tier is left above. Nobody heard of it (%(kind)s).", kind=_kind(entry, w))

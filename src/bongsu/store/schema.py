@@ -10,6 +10,8 @@ metadata = MetaData()
 _id = BigInteger().with_variant(Integer, "sqlite")
 _open = text("is_open = 1")
 _waiting = text("state = 'pending'")
+_gathered = text("digest_id IS NOT NULL")
+_unended = text("ended_at IS NULL")
 
 breaches = Table(
     "breaches",
@@ -81,9 +83,13 @@ outbox = Table(
     Column("fence", Integer, nullable=False),
     Column("accepted_at", Instant),
     Column("answer", Text),
+    Column("digest_id", BigInteger),
     Index("outbox_message", "message_id", unique=True),
     Index("outbox_due", "due_at", sqlite_where=_waiting, postgresql_where=_waiting),
     Index("outbox_incident", "incident_id", "id"),
+    Index("outbox_digest", "digest_id", sqlite_where=_gathered, postgresql_where=_gathered),
+    Index("outbox_address", "address", "written_at"),
+    Index("outbox_state", "state", "id"),
 )
 
 attempts = Table(
@@ -95,6 +101,26 @@ attempts = Table(
     Column("outcome", Text, nullable=False),
     Column("answer", Text, nullable=False),
     Index("attempts_outbox", "outbox_id"),
+)
+
+suspects = Table(
+    "suspects",
+    metadata,
+    Column("address", Text, primary_key=True),
+    Column("since", Instant, nullable=False),
+    Column("why", Text, nullable=False),
+)
+
+outages = Table(
+    "outages",
+    metadata,
+    Column("id", _id, primary_key=True, autoincrement=True),
+    Column("way", Text, nullable=False),
+    Column("since", Instant, nullable=False),
+    Column("why", Text, nullable=False),
+    Column("told_at", Instant),
+    Column("ended_at", Instant),
+    Index("outages_open", "way", unique=True, sqlite_where=_unended, postgresql_where=_unended),
 )
 
 _joined, _homeless = text("incident_id IS NOT NULL"), text("incident_id IS NULL")

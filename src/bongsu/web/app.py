@@ -13,6 +13,7 @@ from bongsu.engine.context import Context
 from bongsu.web.alertmanager import alertmanager_router
 from bongsu.web.api import api_router
 from bongsu.web.console import console_router
+from bongsu.web.deliveries import deliveries_pages, deliveries_router
 from bongsu.web.door import Door
 from bongsu.web.hooks import hooks_router
 from bongsu.web.impacts import impacts_router
@@ -26,7 +27,16 @@ LARGEST_BODY = 16 * 1024 * 1024
 def create_app(context: Context) -> Door:
     """The application over a context."""
     app = Litestar(
-        route_handlers=[alertmanager_router, hooks_router, api_router, console_router, impacts_router, letters_router],
+        route_handlers=[
+            alertmanager_router,
+            hooks_router,
+            api_router,
+            console_router,
+            impacts_router,
+            letters_router,
+            deliveries_router,
+            deliveries_pages,
+        ],
         state=State({"context": context}),
         exception_handlers={BongsuError: answer, HTTPException: refuse},
         openapi_config=OpenAPIConfig(title="Bongsu", version=__version__, path="/api/schema"),

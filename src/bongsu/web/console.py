@@ -124,6 +124,7 @@ class Console(Controller):
             "services": sorted(context.services),
             "now": w.time(now, near=now, seconds=True),
             "refresh": REFRESH_S,
+            "away": context.relay.outage,
         }
         return page(request, "incidents.html", values)
 
