@@ -55,9 +55,9 @@ def backfill(folder: Path, since: datetime) -> None:
     )  # fmt: skip
 
 
-@pytest.fixture(scope="module", params=[timedelta(days=4), timedelta(hours=1)], ids=["days", "calm"])
+@pytest.fixture(scope="module", params=[timedelta(days=5, minutes=-20), timedelta(hours=1)], ids=["days", "calm"])
 def prometheus(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
-    """Prometheus with so much history before the window."""
+    """Prometheus with so much history before the window; of the fifth day it has half."""
     folder = tmp_path_factory.mktemp("prometheus")
     backfill(folder, WINDOW[0] - request.param)
     program = find_program("prometheus")

@@ -17,6 +17,8 @@ CALM = timedelta(minutes=30)
 ONSET = timedelta(minutes=2)
 """How long before a breach the calm ends: the CPU is a mean over some scrapes, and crosses after the traffic rose."""
 DAYS = 7
+WHOLE = 0.8
+"""The share of the samples of the fullest time that one must have to be compared with."""
 PARTS = 6
 """Into how many parts the calm time is cut to see its scatter."""
 
@@ -92,15 +94,25 @@ def _orders(
         return None, []
     day, length = timedelta(days=1), window[1] - window[0]
     days = [(window[0] - n * day, window[1] - n * day) for n in range(1, DAYS + 1)] if length <= day else []
-    counts = [(times, n) for times in days if (n := asked.count(sales.orders, times)) is not None]
+    counts = _whole(asked, sales.orders, days)
     if counts:
         found = estimate(Method.SAME_HOURS, [n for _, n in counts], seen)
         return found, [times for times, _ in counts]
     part = (calm[1] - calm[0]) / PARTS
     parts = [(calm[0] + n * part, calm[0] + (n + 1) * part) for n in range(PARTS)]
-    counts = [(times, n) for times in parts if (n := asked.count(sales.orders, times)) is not None]
+    counts = _whole(asked, sales.orders, parts)
     found = estimate(Method.CALM_RATE, [n for _, n in counts], seen, length / part)
     return found, [times for times, _ in counts]
+
+
+def _whole(
+    asked: Sold, counter: str, several: list[tuple[datetime, datetime]]
+) -> list[tuple[tuple[datetime, datetime], float]]:
+    """How far the counter rose in each time that the store has (nearly) whole; half a day would expect too little."""
+    samples = [asked.samples(counter, times) for times in several]
+    least = WHOLE * max(samples, default=0.0)
+    full = [times for times, found in zip(several, samples, strict=True) if found and found >= least]
+    return [(times, n) for times in full if (n := asked.count(counter, times)) is not None]
 
 
 class Sold:
@@ -112,10 +124,19 @@ class Sold:
 
     def count(self, counter: str, times: tuple[datetime, datetime]) -> float | None:
         """How far a counter rose, all its series together; None when there are no samples. Missing is not zero."""
-        seconds = self._scale.wall_span(times[1] - times[0]).total_seconds()
-        query = f"sum(increase({counter}[{max(1, round(seconds * 1000))}ms]))"
+        query = f"sum(increase({counter}[{self._milliseconds(times)}ms]))"
         if query not in self.queries:
             self.queries.append(query)
+        return self._value(query, times)
+
+    def samples(self, counter: str, times: tuple[datetime, datetime]) -> float:
+        """How many samples the fullest series of a counter has."""
+        return self._value(f"max(count_over_time({counter}[{self._milliseconds(times)}ms]))", times) or 0.0
+
+    def _milliseconds(self, times: tuple[datetime, datetime]) -> int:
+        return max(1, round(self._scale.wall_span(times[1] - times[0]).total_seconds() * 1000))
+
+    def _value(self, query: str, times: tuple[datetime, datetime]) -> float | None:
         found = self._metrics.values(query, times[1], times[1], times[1] - times[0])
         return next((value for samples in found.values() for _, value in samples), None)
 
