@@ -17,6 +17,7 @@ from bongsu.cli import (
     doctor,
     drill,
     generate,
+    impact,
     incidents,
     init,
     lab,
@@ -43,6 +44,7 @@ app.command("check")(check.check)
 app.command("backup")(backup.backup)
 app.command("restore")(backup.restore)
 app.command("generate")(generate.generate)
+app.command("impact")(impact.impact)
 app.command("doctor")(doctor.doctor)
 app.add_typer(incidents.app, name="incidents")
 app.add_typer(notify.app, name="notify")

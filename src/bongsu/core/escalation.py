@@ -10,8 +10,9 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 
 from bongsu.core.errors import IllegalTransition, StillBreached
-from bongsu.core.incident import Ack, Facts, Incident, Kind, Seen, Status, Told
+from bongsu.core.incident import Ack, Facts, Incident, Kind, Seen, Status, Told, Triage
 from bongsu.core.policy import Policy
+from bongsu.core.triage import Triaged, department, judgement
 
 NEVER_AGAIN = datetime.max.replace(tzinfo=UTC)
 
@@ -77,7 +78,7 @@ class Reviewed:
     by: str
 
 
-Event = Observed | Due | Acknowledged | Snoozed | Escalated | Unreachable | Resolved | Reviewed
+Event = Observed | Due | Acknowledged | Snoozed | Escalated | Unreachable | Triaged | Resolved | Reviewed
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,7 +111,7 @@ def due_kinds(policy: Policy, seen: Seen) -> tuple[Kind, ...]:
     asked = (
         (Kind.CEILING, seen.high and policy.ceiling is not None),
         (Kind.THROTTLED, seen.throttled and bool(policy.throttled)),
-        (Kind.RUNWAY, _runs_low(policy, seen)),
+        (Kind.RUNWAY, seen.runs_low(policy)),
         (Kind.BLIND, seen.blind_since is not None and not seen.source_down and bool(policy.blind)),
     )
     return tuple(kind for kind, wanted in asked if wanted)
@@ -163,6 +164,10 @@ def step(incident: Incident, event: Event, now: datetime) -> Outcome:
             return _snooze(incident, by, until, now)
         case ((Status.TRIGGERED | Status.ACKNOWLEDGED | Status.MITIGATED), Escalated(by, level)):
             return _escalate(incident, by, level, now)
+        case ((Status.TRIGGERED | Status.ACKNOWLEDGED | Status.MITIGATED), Triaged()):
+            return _triage(incident, event, now)
+        case Status.RESOLVED, Triaged(by, False, why):
+            return _judged(incident, event, now), (Note("triaged", {"by": by, "urgent": False, "why": why}),)
         case Status.MITIGATED, Acknowledged(by):
             ack = incident.ack or Ack(by, now, incident.seen.machines)
             return replace(incident, ack=ack), (Note("acknowledged", {"by": by, "holds": False}),)
@@ -246,6 +251,22 @@ def _escalate(incident: Incident, by: str, level: int, now: datetime) -> Outcome
     return replace(incident, due_at=_next_due(incident, now)), (note, tell)
 
 
+def _triage(incident: Incident, event: Triaged, now: datetime) -> Outcome:
+    """The first time it is judged urgent the department is told; the tiers keep their times whatever is judged."""
+    again = incident.triage is not None and incident.triage.urgent
+    incident = _judged(incident, event, now)
+    level, targets = department(incident, event.owner) if event.urgent and not again else (0, ())
+    note = Note("triaged", {"by": event.by, "urgent": event.urgent, "why": event.why, "level": level})
+    if not level:
+        return incident, (note,)
+    incident, tell = _tell(incident, Kind.URGENT, level, targets, now)
+    return incident, (note, tell)
+
+
+def _judged(incident: Incident, event: Triaged, now: datetime) -> Incident:
+    return replace(incident, triage=Triage(event.by, now, event.urgent, event.why))
+
+
 def _resolve_by_hand(incident: Incident, by: str, now: datetime) -> Outcome:
     if incident.seen.holding:
         raise StillBreached
@@ -269,7 +290,7 @@ def _reopen(incident: Incident, seen: Seen, now: datetime) -> Outcome:
         return incident, ()
     incident = replace(
         incident, status=Status.TRIGGERED, seen=seen, occurrence=incident.occurrence + 1, reopened_at=now,
-        mitigated_at=None, resolved_at=None, ack=None, hold_until=None, void=None,
+        mitigated_at=None, resolved_at=None, ack=None, hold_until=None, void=None, triage=None,
     )  # fmt: skip
     return _then(incident, (Note("reopened", dict(seen.facts)),), now)
 
@@ -279,7 +300,7 @@ def _then(incident: Incident, effects: tuple[Effect, ...], now: datetime) -> Out
     more: list[Effect] = []
     for kind in due_kinds(incident.policy, incident.seen):
         if _wants(incident, kind, now):
-            incident, tell = _tell(incident, kind, 0, _at_once(incident.policy, kind), now)
+            incident, tell = _tell(incident, kind, 0, kind.at_once(incident.policy), now)
             more.append(tell)
     if incident.seen.high:
         incident = replace(incident, high_at=now)
@@ -336,7 +357,7 @@ def _next_due(incident: Incident, now: datetime) -> datetime | None:
 def _go_up(incident: Incident, event: Unreachable, now: datetime) -> Outcome:
     """A tier that cannot be reached goes up to the next at once, and says why (rule 8)."""
     note = Note("unreachable", {"kind": event.kind, "level": event.level, "why": event.why})
-    if event.occurrence != _times(incident, event.kind, event.level):
+    if event.occurrence != incident.times_told(event.kind, event.level):
         return incident, (note,)
     level = event.level + 1
     if level > len(incident.policy.tiers):
@@ -344,7 +365,7 @@ def _go_up(incident: Incident, event: Unreachable, now: datetime) -> Outcome:
     if incident.has_told(event.kind, level):
         return incident, (note,)
     targets = incident.policy.tiers[level - 1].notify
-    if event.level == 0 and targets == _at_once(incident.policy, event.kind):
+    if event.level == 0 and targets == event.kind.at_once(incident.policy):
         return _go_up(incident, replace(event, level=level), now)
     incident, tell = _tell(incident, event.kind, level, targets, now, {"unreachable": event.why})
     return replace(incident, due_at=_next_due(incident, now)), (note, tell)
@@ -368,31 +389,11 @@ def _tell(
         "ack_by": ack.by if ack else None,
         "ack_at": _iso(ack.at) if ack else None,
         "ack_void": incident.void,
+        **judgement(incident),
         **(facts or {}),
     }
     incident = replace(incident, told=(*incident.told, told))
-    return incident, Notify(kind, level, _times(incident, kind, level), targets, said)
-
-
-def _times(incident: Incident, kind: Kind, level: int) -> int:
-    """How often this has been told, which numbers the notifications and so their Message-IDs."""
-    return sum(told.kind is kind and told.level == level for told in incident.told)
-
-
-def _at_once(policy: Policy, kind: Kind) -> tuple[str, ...]:
-    match kind:
-        case Kind.CEILING:
-            return policy.ceiling.notify if policy.ceiling else ()
-        case Kind.RUNWAY:
-            return policy.runway.notify if policy.runway else ()
-        case Kind.THROTTLED:
-            return policy.throttled
-        case _:
-            return policy.blind
-
-
-def _runs_low(policy: Policy, seen: Seen) -> bool:
-    return policy.runway is not None and seen.runway is not None and seen.runway < policy.runway.full_burn_under
+    return incident, Notify(kind, level, incident.times_told(kind, level), targets, said)
 
 
 def _iso(at: datetime | None) -> str | None:

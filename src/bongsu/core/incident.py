@@ -33,6 +33,20 @@ class Kind(StrEnum):
     RESOLVED = "resolved"
     OVER = "over"
     """A breach began and ended while nobody was watching."""
+    URGENT = "urgent"
+    """The responder judged it urgent; the department is told at once."""
+
+    def at_once(self, policy: Policy) -> tuple[str, ...]:
+        """Whom a policy calls when this begins."""
+        match self:
+            case Kind.CEILING:
+                return policy.ceiling.notify if policy.ceiling else ()
+            case Kind.RUNWAY:
+                return policy.runway.notify if policy.runway else ()
+            case Kind.THROTTLED:
+                return policy.throttled
+            case _:
+                return policy.blind
 
 
 Facts = Mapping[str, str | float | int | bool | None]
@@ -66,6 +80,10 @@ class Seen:
     held: timedelta = timedelta(0)
     facts: Facts = field(default_factory=dict)
 
+    def runs_low(self, policy: Policy) -> bool:
+        """Whether the credits last less than the policy allows."""
+        return policy.runway is not None and self.runway is not None and self.runway < policy.runway.full_burn_under
+
 
 @dataclass(frozen=True, slots=True)
 class Told:
@@ -85,6 +103,16 @@ class Ack:
     by: str
     at: datetime
     machines: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Triage:
+    """Whether somebody judged it urgent, who, when, and why."""
+
+    by: str
+    at: datetime
+    urgent: bool
+    why: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,6 +143,7 @@ class Incident:
     due_at: datetime | None = None
     version: int = 0
     group: str = ""
+    triage: Triage | None = None
 
     @property
     def open(self) -> bool:
@@ -124,6 +153,10 @@ class Incident:
     def has_told(self, kind: Kind, level: int = 0) -> bool:
         """Whether this was told in the present occurrence."""
         return any(t.kind is kind and t.level == level and t.occurrence == self.occurrence for t in self.told)
+
+    def times_told(self, kind: Kind, level: int) -> int:
+        """How often this has been told, which numbers the notifications and so their Message-IDs."""
+        return sum(told.kind is kind and told.level == level for told in self.told)
 
     def holds(self, now: datetime) -> bool:
         """Whether the acknowledgement still holds the next tiers back (rule 7)."""

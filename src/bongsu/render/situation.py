@@ -15,6 +15,7 @@ from enum import StrEnum
 from bongsu.core.breach import Cause
 from bongsu.core.incident import Facts, Incident, Kind
 from bongsu.core.service import BLIND, SOURCE
+from bongsu.core.triage import judgement
 from bongsu.render.charts import sparkline
 from bongsu.render.terms import void_words, why_words
 from bongsu.render.words import Words, number_of, text_of, time_of
@@ -82,6 +83,7 @@ def situation_of(incident: Incident) -> Situation:
         "ack_at": incident.ack.at.isoformat() if incident.ack else None,
         "ack_void": incident.void,
         "ack_until": incident.hold_until.isoformat() if incident.hold_until else None,
+        **judgement(incident),
     }
     level = max((told.level for told in incident.told if told.kind is Kind.TIER), default=1)
     return Situation(kind, level, incident.service, incident.policy.name, facts, seen.at)
@@ -90,6 +92,8 @@ def situation_of(incident: Incident) -> Situation:
 def subject(s: Situation, w: Words) -> str:
     """A mail's subject, without the service: short enough for a lock screen."""
     said = summary(s, w)
+    if s.kind is Kind.URGENT:
+        return w.gettext("Urgent: %(what)s", what=said)
     tier = w.gettext("%(what)s (tier %(tier)s)", what=said, tier=s.level)
     return tier if s.kind is Kind.TIER else said
 
@@ -212,7 +216,7 @@ def first(s: Situation, w: Words) -> str:
     if s.kind is Kind.OVER:
         return w.gettext("Read the report: were users hurt, and why did nobody hear of it?")
     who, at = text_of(s.facts, "ack_by"), time_of(s.facts, "ack_at")
-    if s.level >= 2 and s.kind is Kind.TIER:
+    if s.level >= 2 and s.kind in (Kind.TIER, Kind.URGENT):
         if who and at:
             return w.gettext(
                 "Call %(who)s, who acknowledged at %(time)s. It is not over; ask what they need.",
@@ -271,6 +275,13 @@ def notes(s: Situation, w: Words) -> tuple[str, ...]:
     if unreachable:
         said.append(
             w.gettext("You are told now because those before you could not be: %(why)s.", why=why_words(unreachable, w))
+        )
+    judge, why = text_of(s.facts, "triage_by"), text_of(s.facts, "triage_why")
+    if judge and s.facts.get("triage_urgent") is True:
+        said.append(w.gettext("%(by)s judged it urgent: %(why)s", by=judge, why=why))
+    elif judge:
+        said.append(
+            w.gettext("%(by)s judged it not urgent, to be looked at in the next review: %(why)s", by=judge, why=why)
         )
     by = text_of(s.facts, "escalated_by")
     if by:

@@ -63,6 +63,8 @@ def timeline_words(entry: Entry, locale: str, w: Words | None = None) -> str:
         case "escalated":
             level = int(number_of(facts, "level") or 0)
             return w.gettext("%(by)s called tier %(tier)s by hand.", by=text_of(facts, "by") or "?", tier=level)
+        case "triaged":
+            return _triaged(entry, w)
         case "ack_void":
             why = void_words(text_of(facts, "why"), w)
             who = text_of(facts, "by") or "?"
@@ -115,6 +117,13 @@ def _acknowledged(entry: Entry, w: Words) -> str:
         at = w.time(until, near=entry.at)
         return w.gettext("%(by)s acknowledged. The next tiers wait until %(time)s.", by=who, time=at)
     return w.gettext("%(by)s acknowledged. That holds nothing back.", by=who)
+
+
+def _triaged(entry: Entry, w: Words) -> str:
+    who, why = text_of(entry.facts, "by") or "?", text_of(entry.facts, "why") or "?"
+    if entry.facts.get("urgent") is True:
+        return w.gettext("%(by)s judged it urgent: %(why)s.", by=who, why=why.rstrip("."))
+    return w.gettext("%(by)s judged it not urgent; it waits for the next review: %(why)s.", by=who, why=why.rstrip("."))
 
 
 def _scale_out(entry: Entry, w: Words) -> str:

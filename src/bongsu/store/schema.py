@@ -34,6 +34,7 @@ incidents = Table(
     Column("version", Integer, nullable=False),
     Column("body", Text, nullable=False),
     Column("group_key", Text, nullable=False, server_default=""),
+    Column("triage", Text, nullable=False, server_default=""),
     Index(
         "incidents_one_open",
         "service",

@@ -17,6 +17,7 @@ from bongsu.web.console import console_router
 from bongsu.web.deliveries import deliveries_pages, deliveries_router
 from bongsu.web.door import Door
 from bongsu.web.hooks import hooks_router
+from bongsu.web.impacts import impacts_router
 from bongsu.web.letters import letters_router
 from bongsu.web.oncall import people_router
 from bongsu.web.pages import page_settings
@@ -39,6 +40,7 @@ def create_app(context: Context) -> Door:
             deliveries_router,
             aftermath_router,
             console_router,
+            impacts_router,
             letters_router,
             people_router,
             deliveries_pages,
