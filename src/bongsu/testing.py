@@ -21,7 +21,7 @@ from bongsu.core.policy import Ceiling, Policy, Runway, Tier
 from bongsu.core.routing import Route, Routing
 from bongsu.core.schedule import Directory, Person, Rotation, Team
 from bongsu.core.service import BLIND, Service
-from bongsu.engine import command, deliver, intake, report, respond, watch
+from bongsu.engine import announce, command, deliver, intake, report, respond, watch
 from bongsu.engine.context import Context
 from bongsu.ports import Letter, Reason, Rejected, Retryable, Samples, Unavailable
 from bongsu.store import incidents, outbox
@@ -279,6 +279,7 @@ class World:
         command.due(self.context)
         intake.decide_touched(self.context)
         intake.look_again(self.context)
+        announce.announce(self.context)
         respond.respond(self.context)
         respond.shrink(self.context)
         report.keep(self.context)

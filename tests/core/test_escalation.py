@@ -20,6 +20,7 @@ from bongsu.core.escalation import (
     Note,
     Notify,
     Observed,
+    Reassigned,
     Resolved,
     Reviewed,
     Snoozed,
@@ -216,6 +217,7 @@ EVENTS: dict[str, Event] = {
     "Resolved": Resolved("jimin"),
     "Snoozed": Snoozed("jimin", at(60)),
     "Escalated (tier 3)": Escalated("jimin", 3),
+    "Reassigned": Reassigned("jimin", "person:sora", "Lee Sora"),
     "Reviewed": Reviewed("jimin"),
 }
 

@@ -32,7 +32,7 @@ def list_incidents(server: Server = LOCAL, as_json: Json = False) -> None:
     """
     found = Client(server).incidents()
     if as_json:
-        _print_json(found)
+        print_json(found)
         return
     table = Table("id", "service", "policy", "status", "since", "over the limit", "taken by")
     for each in found:
@@ -51,7 +51,7 @@ def show(incident_id: str, server: Server = LOCAL, as_json: Json = False) -> Non
     """
     found = Client(server).incident(incident_id)
     if as_json:
-        _print_json(found)
+        print_json(found)
         return
     console = Console()
     console.print(f"[bold]{found['id']}[/bold] {found['service']}/{found['policy']['name']}: {found['status']}")
@@ -95,6 +95,16 @@ def escalate(incident_id: str, by: str, tier: int, server: Server = LOCAL, token
 
 
 @app.command()
+def reassign(incident_id: str, to: str, by: str, server: Server = LOCAL, token_file: Token = TOKEN) -> None:
+    """Hand an incident to a person or a team, who is told at once; the tiers go on unless they acknowledge soon.
+
+    Example: bongsu incidents reassign 20260105-2012-k3f9 person:sora "Kim Jimin"
+    """
+    client = Client(server, token_of(token_file))
+    print_json(client.post(f"/api/incidents/{incident_id}/reassign", {"to": to, "by": by}))
+
+
+@app.command()
 def resolve(incident_id: str, by: str, server: Server = LOCAL, token_file: Token = TOKEN) -> None:
     """Declare an incident over; refused while its breach holds."""
     _command(server, token_file, incident_id, "resolve", by)
@@ -107,12 +117,17 @@ def scale_out(incident_id: str, by: str, server: Server = LOCAL, token_file: Tok
 
 
 def _command(server: str, token_file: Path, incident_id: str, verb: str, by: str, **more: float) -> None:
+    print_json(Client(server, token_of(token_file)).command(incident_id, verb, by, **more))
+
+
+def token_of(token_file: Path) -> str:
+    """The API token. Raises BadParameter."""
     try:
-        token = token_file.read_text(encoding="utf-8").strip()
+        return token_file.read_text(encoding="utf-8").strip()
     except OSError as error:
         raise typer.BadParameter(f"{token_file}: {error.strerror}; name the file with --token-file") from None
-    _print_json(Client(server, token).command(incident_id, verb, by, **more))
 
 
-def _print_json(value: Any) -> None:
+def print_json(value: Any) -> None:
+    """JSON for people and programs."""
     print(json.dumps(value, ensure_ascii=False, indent=2))  # noqa: T201 - this is the command's output

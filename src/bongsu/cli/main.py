@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.markup import escape
 
 from bongsu import __version__
-from bongsu.cli import backup, check, doctor, drill, generate, incidents, init, lab, serve
+from bongsu.cli import backup, check, doctor, drill, generate, incidents, init, lab, maintenance, serve
 from bongsu.core.errors import BongsuError, InvalidInput
 
 app = typer.Typer(
@@ -28,6 +28,8 @@ app.command("restore")(backup.restore)
 app.command("generate")(generate.generate)
 app.command("doctor")(doctor.doctor)
 app.add_typer(incidents.app, name="incidents")
+app.add_typer(maintenance.app, name="maintenance")
+app.add_typer(maintenance.silence_app, name="silence")
 app.add_typer(lab.app, name="lab")
 app.add_typer(drill.app, name="drill")
 

@@ -9,7 +9,7 @@ from datetime import timedelta
 from bongsu.core.delivery import next_attempt
 from bongsu.core.escalation import Unreachable
 from bongsu.core.incident import Kind
-from bongsu.engine import notice
+from bongsu.engine import announce, notice
 from bongsu.engine.apply import apply
 from bongsu.engine.context import Context
 from bongsu.ports import Letter, Rejected, Retryable
@@ -20,7 +20,7 @@ from bongsu.store.database import Transaction
 from bongsu.store.outbox import Message
 
 log = logging.getLogger("bongsu.deliver")
-NOTICES: Mapping[str, notice.Maker] = {}
+NOTICES: Mapping[str, notice.Maker] = {announce.KIND: announce.words}
 """What makes the words of each kind of mail that is no alarm."""
 
 

@@ -13,10 +13,12 @@ from functools import partial
 
 from bongsu.core import escalation
 from bongsu.core.alert import Alert
-from bongsu.core.incident import Entry, Facts, Seen
+from bongsu.core.incident import SILENCE, Entry, Facts, Muted, Seen
+from bongsu.core.maintenance import BEYOND
 from bongsu.core.policy import ON_CALL_ALONE, Policy
 from bongsu.core.routing import ALERTS, Destination
 from bongsu.core.silence import Silence, muting
+from bongsu.engine import maintenance
 from bongsu.engine.apply import apply, start
 from bongsu.engine.context import Context, new_id
 from bongsu.engine.known import Arrival
@@ -123,6 +125,9 @@ def _decide(tx: Transaction, context: Context, to: Destination) -> None:
     heard = _heard(tx, to, quiet, now)
     current = incidents.latest(tx, to.service, to.policy, to.group)
     seen = _seen([kept.alert for kept in heard], current.seen.facts if current else {}, now)
+    if current is not None and current.open and not heard and quiet:
+        seen = _silenced(tx, to, quiet, seen, now)
+    seen = maintenance.look(tx, to.service, to.policy, seen, now)
     if current is not None and current.open:
         current = apply(tx, context, current.id, escalation.Observed(seen), now)
     elif heard:
@@ -145,6 +150,17 @@ def _heard(tx: Transaction, to: Destination, quiet: Sequence[Silence], now: date
             break
         after = page[-1].id
     return heard[:ENOUGH]
+
+
+def _silenced(tx: Transaction, to: Destination, quiet: Sequence[Silence], seen: Seen, now: datetime) -> Seen:
+    """An open incident all of whose alerts are silenced stays as it is and tells no tier until the silence ends."""
+    firing = alerts.firing(tx, now, to, limit=ENOUGH)
+    by = {name for kept in firing for name in muting(quiet, kept.alert.labels, now)}
+    if not firing:
+        return seen
+    last = max((each for each in quiet if each.id in by), key=lambda each: each.ends_at)
+    still = _seen([kept.alert for kept in firing], seen.facts, now)
+    return replace(still, muted=Muted(SILENCE, last.created_by, last.ends_at, BEYOND))
 
 
 def _join(tx: Transaction, to: Destination, now: datetime) -> None:

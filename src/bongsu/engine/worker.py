@@ -8,7 +8,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 
-from bongsu.engine import command, deliver, expose, intake, report, respond, watch
+from bongsu.engine import announce, command, deliver, expose, intake, report, respond, watch
 from bongsu.engine.context import Context
 from bongsu.store import outbox
 from bongsu.store.outbox import Message
@@ -82,6 +82,7 @@ class Worker:
         if looked and timed:  # otherwise the heartbeat stands still, and others may speak up
             self._guard("gauges", lambda: expose.expose(self._context))
         self._guard("alerts", lambda: intake.look_again(self._context))
+        self._guard("announce", lambda: announce.announce(self._context))
         self._guard("shrink", lambda: respond.shrink(self._context))
 
     def _keep(self) -> None:

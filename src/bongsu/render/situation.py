@@ -79,6 +79,7 @@ def situation_of(incident: Incident) -> Situation:
         "ack_by": incident.ack.by if incident.ack else None,
         "ack_at": incident.ack.at.isoformat() if incident.ack else None,
         "ack_void": incident.void,
+        "muted_until": seen.muted.until.isoformat() if seen.muted and incident.open else None,
         "ack_until": incident.hold_until.isoformat() if incident.hold_until else None,
     }
     level = max((told.level for told in incident.told if told.kind is Kind.TIER), default=1)
@@ -88,6 +89,8 @@ def situation_of(incident: Incident) -> Situation:
 def subject(s: Situation, w: Words) -> str:
     """A mail's subject, without the service: short enough for a lock screen."""
     said = summary(s, w)
+    if s.kind is Kind.REASSIGNED:
+        return w.gettext("Handed to you: %(what)s", what=said)
     tier = w.gettext("%(what)s (tier %(tier)s)", what=said, tier=s.level)
     return tier if s.kind is Kind.TIER else said
 
@@ -219,7 +222,7 @@ def first(s: Situation, w: Words) -> str:
             )
         return w.gettext("Nobody has acknowledged. Call the on-call developer, or acknowledge and take it yourself.")
     todo = _todo(s, w)
-    if who and not text_of(s.facts, "ack_void"):
+    if who and not text_of(s.facts, "ack_void") and s.kind is not Kind.REASSIGNED:
         return w.gettext("%(who)s has it. To do: %(todo)s", who=who, todo=todo)
     return w.gettext("Acknowledge, then %(todo)s", todo=todo)
 
@@ -273,6 +276,19 @@ def notes(s: Situation, w: Words) -> tuple[str, ...]:
     by = text_of(s.facts, "escalated_by")
     if by:
         said.append(w.gettext("%(by)s wants you to know now.", by=by))
+    handed, muted = text_of(s.facts, "handed_by"), time_of(s.facts, "muted_until")
+    if handed:
+        said.append(w.gettext("%(by)s handed this to you. Acknowledge, or the next tiers go on soon.", by=handed))
+    if muted:
+        said.append(w.gettext("The tiers are muted until %(time)s.", time=w.time(muted, near=s.at)))
+    maintained = time_of(s.facts, "maintained_until")
+    if alarm and maintained:
+        said.append(
+            w.gettext(
+                "A maintenance muted this until %(time)s; the tiers count from there.",
+                time=w.time(maintained, near=s.at),
+            )
+        )
     return tuple(said)
 
 

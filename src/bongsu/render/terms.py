@@ -53,6 +53,7 @@ _KIND = {
     Kind.BLIND: N_("no data"),
     Kind.RESOLVED: N_("resolved"),
     Kind.OVER: N_("was, and is over"),
+    Kind.REASSIGNED: N_("handed over"),
 }
 
 

@@ -16,6 +16,7 @@ from bongsu.web.console import console_router
 from bongsu.web.door import Door
 from bongsu.web.hooks import hooks_router
 from bongsu.web.letters import letters_router
+from bongsu.web.muting import muting_router
 from bongsu.web.pages import page_settings
 from bongsu.web.problems import answer, refuse
 
@@ -25,7 +26,7 @@ LARGEST_BODY = 16 * 1024 * 1024
 def create_app(context: Context) -> Door:
     """The application over a context."""
     app = Litestar(
-        route_handlers=[alertmanager_router, hooks_router, api_router, console_router, letters_router],
+        route_handlers=[alertmanager_router, hooks_router, api_router, muting_router, console_router, letters_router],
         state=State({"context": context}),
         exception_handlers={BongsuError: answer, HTTPException: refuse},
         openapi_config=OpenAPIConfig(title="Bongsu", version=__version__, path="/api/schema"),
