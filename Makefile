@@ -1,4 +1,4 @@
-.PHONY: help drill drill-sabotage up down test check bench bench-ingest bench-instrument dashboards replay-images verify-grafana lock messages
+.PHONY: help drill drill-sabotage up down test check bench bench-ingest bench-mail bench-instrument crash dashboards replay-images verify-grafana lock messages bench-forecast bench-backtest bench-restore
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile
@@ -30,9 +30,29 @@ bench-ingest: ## taking alerts in, beside Alertmanager (needs wrk and prometheus
 	sh bin/install
 	.venv/bin/python -m bench.ingest
 
+bench-mail: ## from a posted alert to an accepted mail, beside Alertmanager
+	sh bin/install
+	.venv/bin/python -m bench.mail
+
+crash: ## kill -9 of the server 200 times per database: nothing lost, at most one repeat (CRASH_ROUNDS=20 for fewer)
+	sh bin/install
+	.venv/bin/python -m bench.crash
+
 bench-instrument: ## what watching costs the shop, in CPU and throughput
 	sh bin/install
 	.venv/bin/python -m bench.instrument
+
+bench-forecast: ## how well exhaustion is foreseen, beside what people use today (3 minutes)
+	sh bin/install
+	.venv/bin/python -m bench.forecast
+
+bench-backtest: ## how long a back-test of 30 days of 100 machines takes
+	sh bin/install
+	.venv/bin/python -m bench.backtest
+
+bench-restore: ## the shop's data damaged at random under load, found and put right
+	sh bin/install
+	.venv/bin/python -m bench.restore
 
 dashboards: ## build Grafana's dashboards anew
 	sh bin/install

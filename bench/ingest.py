@@ -42,7 +42,7 @@ def alertmanager() -> Iterator[int]:
         command = [program, f"--config.file={config}", f"--storage.path={folder}/data", "--log.level=warn"]
         command += [f"--web.listen-address=127.0.0.1:{port}", "--cluster.listen-address="]
         process = subprocess.Popen(command, stderr=subprocess.DEVNULL)
-        wait_for("Alertmanager", lambda: _answers(f"http://127.0.0.1:{port}/-/ready"))
+        wait_for("Alertmanager", lambda: answers(f"http://127.0.0.1:{port}/-/ready"))
         yield port
         process.terminate()
         process.wait(20)
@@ -59,7 +59,7 @@ def bongsu(store: str) -> Iterator[int]:
     shutil.rmtree(folder)
 
 
-def _answers(url: str) -> bool:
+def answers(url: str) -> bool:
     try:
         with urllib.request.urlopen(url, timeout=1):
             return True

@@ -8,9 +8,11 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Protocol
 
+from bongsu.core.backups import Backup
 from bongsu.core.diagnosis import Rise
 from bongsu.core.errors import BongsuError
 from bongsu.core.impact import Impact
+from bongsu.core.recovery import Verification
 
 Samples = tuple[tuple[datetime, float], ...]
 """Samples of one series in the order of time (service time)."""
@@ -25,7 +27,7 @@ class Reason(StrEnum):
     BUSY = "busy"
     AUTH = "auth"
     TLS = "tls"
-    SECRET = "secret"  # noqa: S105 - the name of a reason
+    SECRET = "secret"  # noqa: S105 - a reason, not a password
     """Our own password file cannot be read."""
 
 
@@ -159,4 +161,20 @@ class AccessLog(Protocol):
 
     def traffic(self, calm: tuple[datetime, datetime], window: tuple[datetime, datetime]) -> Traffic:
         """Impact in ``window``, and what rose against ``calm``."""
+        ...
+
+
+class Data(Protocol):
+    """A service's data in our care. Raises BongsuError when it cannot be reached or something is in the way."""
+
+    def verify(self) -> Verification:
+        """Ask every invariant, at one moment of the data."""
+        ...
+
+    def back_up(self) -> Backup:
+        """Make a backup; old ones go that are due."""
+        ...
+
+    def prove(self, backup: Backup) -> Backup:
+        """Restore it elsewhere and verify what is there; the backup with the result."""
         ...

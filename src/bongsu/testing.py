@@ -16,14 +16,16 @@ from pathlib import Path
 
 from bongsu.catalogue import load_catalogue
 from bongsu.core.alert import Alert
+from bongsu.core.contact import Weekly
 from bongsu.core.incident import Incident
 from bongsu.core.policy import Ceiling, Policy, Runway, Tier
+from bongsu.core.rotation import Beat, Rotation, Schedule
 from bongsu.core.routing import Route, Routing
-from bongsu.core.schedule import Directory, Person, Rotation, Team
+from bongsu.core.schedule import Directory, Person, Team
 from bongsu.core.service import BLIND, Service
-from bongsu.engine import announce, command, deliver, intake, report, respond, watch
-from bongsu.engine.context import Context
-from bongsu.ports import Letter, Reason, Rejected, Retryable, Samples, Unavailable
+from bongsu.engine import announce, command, contacts, deliver, intake, readiness, relay, report, respond, watch
+from bongsu.engine.context import Context, SecondChannel
+from bongsu.ports import Down, Letter, Reason, Rejected, Retryable, Samples, Unavailable
 from bongsu.store import incidents, outbox
 from bongsu.store.database import Database
 from bongsu.store.migrate import migrate
@@ -84,8 +86,7 @@ class PostOffice:
 
     def send(self, letter: Letter) -> str:
         """Keep the letter."""
-        if self.closed:
-            raise Retryable(Reason.UNREACHABLE, "the post office is closed")
+        self.ping()
         if letter.to in self.refuses:
             raise Rejected(Reason.REFUSED, "550 no such user")
         parsed = email.message_from_bytes(letter.body, policy=email.policy.default)
@@ -96,8 +97,23 @@ class PostOffice:
     def ping(self) -> str:
         """Whether it is open."""
         if self.closed:
-            raise Retryable(Reason.UNREACHABLE, "the post office is closed")
+            raise Down(Reason.UNREACHABLE, "the post office is closed")
         return "250 open"
+
+
+@dataclass
+class ScriptedChannel:
+    """A chat room."""
+
+    said: list[tuple[str, str]] = field(default_factory=list)
+    broken: bool = False
+
+    def say(self, title: str, text: str) -> str:
+        """Keep it."""
+        if self.broken:
+            raise Retryable(Reason.UNREACHABLE, "the chat room is closed")
+        self.said.append((title, text))
+        return "said"
 
 
 @dataclass
@@ -174,7 +190,9 @@ PEOPLE = Directory(
         "commerce": Team("commerce", "Commerce department", ("jimin", "sora"), "en", ("commerce@example.com",)),
         "headquarters": Team("headquarters", "Headquarters", ("sora",), "en", ("hq@example.com",)),
     },
-    schedules={"shop": Rotation(("jimin", "sora"), timedelta(days=7), START - timedelta(days=1))},
+    schedules={
+        "shop": Schedule((Rotation(("jimin", "sora"), Beat(START - timedelta(days=1), timedelta(days=7))),)),
+    },
 )
 
 
@@ -188,6 +206,7 @@ class World:
         self.clock = ManualClock()
         self.metrics = ScriptedMetrics()
         self.post = PostOffice()
+        self.room = ScriptedChannel()
         self.balancer = ScriptedBalancer({f"machine-{n}" for n in range(1, machines + 1)})
         self.provider = ScriptedMachines()
         self.levels: dict[str, float] = {f"machine-{n}": 0.08 for n in range(1, machines + 1)}
@@ -199,6 +218,7 @@ class World:
         self.seen = 0
         self._began: dict[tuple[object, ...], datetime] = {}
         self.policy, self.directory = policy, directory
+        self.verify, self.readiness = Weekly(), Weekly()
         self.context = self._open()
 
     def _open(self) -> Context:
@@ -221,8 +241,12 @@ class World:
             routing=Routing({"shop": (self.policy.name, BLIND)}, self.routes, "shop"),
             policies={self.policy.name: self.policy, "at-once": AT_ONCE},
             directory=self.directory,
+            verify=self.verify,
+            readiness=self.readiness,
             metrics=self.metrics,
             notifier=self.post,
+            channels={"room": self.room},
+            second=SecondChannel("room", timedelta(minutes=1), "en"),
             link_key=b"a key for stories",
             api_token="a token for stories",  # noqa: S106
             balancers={"shop": self.balancer},
@@ -283,10 +307,15 @@ class World:
         respond.respond(self.context)
         respond.shrink(self.context)
         report.keep(self.context)
+        contacts.due(self.context)
+        readiness.due(self.context)
         self.deliver()
 
     def deliver(self) -> None:
         """Send what is due, once each."""
+        relay.look(self.context)
+        if self.context.relay.down:
+            relay.probe(self.context)
         for message in deliver.claim(self.context, limit=100):
             deliver.deliver(self.context, message)
 

@@ -11,7 +11,7 @@ import pytest
 from aiosmtpd.controller import Controller
 
 from bongsu.adapters.smtp import Smtp
-from bongsu.ports import Letter, Reason, Rejected, Retryable
+from bongsu.ports import Down, Letter, Reason, Rejected, Retryable
 from tests.support import free_port
 
 LETTER = Letter("jimin@example.com", b"Subject: x\r\n\r\nhello\r\n")
@@ -25,6 +25,23 @@ class Handler:
         self.sessions: set[int] = set()
         self.rcpt = ""
         self.data = ""
+        self.sender = ""
+        self.said: list[str] = []
+
+    async def handle_MAIL(self, server: Any, session: Any, envelope: Any, address: str, options: Any) -> str:  # noqa: N802
+        self.said.append("MAIL")
+        if self.sender:
+            return self.sender
+        envelope.mail_from = address
+        return "250 OK"
+
+    async def handle_NOOP(self, server: Any, session: Any, envelope: Any, arg: str) -> str:  # noqa: N802
+        self.said.append("NOOP")
+        return "250 OK"
+
+    async def handle_RSET(self, server: Any, session: Any, envelope: Any) -> str:  # noqa: N802
+        self.said.append("RSET")
+        return "250 OK"
 
     async def handle_RCPT(self, server: Any, session: Any, envelope: Any, address: str, options: Any) -> str:  # noqa: N802
         if self.rcpt:
@@ -70,6 +87,41 @@ def test_a_letter_arrives_and_the_servers_answer_is_returned(server: tuple[Handl
     assert mailer(port).send(LETTER) == "250 kept"
     assert handler.got[0][0] == ["jimin@example.com"]
     assert handler.got[0][1].startswith(b"Subject: x")
+
+
+def test_nothing_is_asked_that_need_not_be(server: tuple[Handler, int]) -> None:
+    handler, port = server
+    smtp = mailer(port)
+    for _ in range(3):
+        smtp.send(LETTER)
+    assert handler.said == ["MAIL"] * 3
+    smtp._resting[0].rests_since -= 60
+    smtp.send(LETTER)
+    assert handler.said == ["MAIL"] * 3 + ["NOOP", "MAIL"], "after a rest it asks whether the server is still there"
+
+
+def test_a_connection_that_the_server_closed_while_it_rested_costs_nothing(server: tuple[Handler, int]) -> None:
+    handler, port = server
+    smtp = mailer(port)
+    smtp.send(LETTER)
+    line = smtp._resting[0].sock
+    assert line is not None
+    line.shutdown(socket.SHUT_RD)  # what a server that has hung up looks like
+    assert smtp.send(LETTER) == "250 kept"
+    assert len(handler.sessions) == 2
+
+
+def test_a_sender_that_the_relay_does_not_take_is_the_relays_trouble(server: tuple[Handler, int]) -> None:
+    handler, port = server
+    handler.sender = "550 5.7.1 not from you"
+    smtp = mailer(port)
+    said = r"bongsu@example.com: 550 5.7.1 not from you"
+    with pytest.raises(Down, match=said):
+        smtp.send(LETTER)
+    with pytest.raises(Down, match=said):
+        smtp.ping()
+    handler.sender = ""
+    assert smtp.ping() == "250 OK"
 
 
 def test_one_connection_serves_many_letters(server: tuple[Handler, int]) -> None:
@@ -120,6 +172,48 @@ def test_nobody_listening_is_said_plainly() -> None:
         mailer(port).send(LETTER)
     assert caught.value.reason is Reason.UNREACHABLE
     assert str(port) in caught.value.answer
+
+
+def test_a_server_that_drips_does_not_outlast_the_deadline() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as door:
+        ended = threading.Event()
+        threading.Thread(target=_drip, args=(door, ended), daemon=True).start()
+        smtp = Smtp("127.0.0.1", door.getsockname()[1], "bongsu@example.com", timeout=5, total=0.5)
+        with pytest.raises(Retryable) as caught:
+            smtp.send(LETTER)
+        ended.set()
+    assert caught.value.reason is Reason.TIMEOUT
+
+
+def _drip(door: socket.socket, ended: threading.Event) -> None:
+    line, _ = door.accept()
+    with line:
+        line.sendall(b"220")
+        while not ended.wait(0.05):
+            line.sendall(b"-more\r\n220")
+
+
+def test_an_answer_that_makes_no_sense_is_no_acceptance() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as door:
+        threading.Thread(target=_talk_nonsense, args=(door,), daemon=True).start()
+        with pytest.raises(Retryable):
+            mailer(door.getsockname()[1]).send(LETTER)
+
+
+def _talk_nonsense(door: socket.socket) -> None:
+    line, _ = door.accept()
+    with line, line.makefile("rwb") as talk:
+        talk.write(b"220 hello\r\n")
+        talk.flush()
+        for command in talk:
+            data = command[:4].upper() == b"DATA"
+            talk.write(b"354 go on\r\n" if data else b"250 ok\r\n")
+            talk.flush()
+            if data:
+                while talk.readline() not in (b".\r\n", b""):
+                    pass
+                talk.write(b"hm\r\n")
+                talk.flush()
 
 
 def test_a_connection_that_breaks_after_data_is_not_accepted() -> None:

@@ -24,6 +24,7 @@ from sqlalchemy.engine import Engine
 
 from bongsu.adapters.smtp import Smtp
 from bongsu.core.policy import Tier
+from bongsu.engine import deliver
 from bongsu.store import incidents, outbox, timeline
 from bongsu.testing import BURST, World
 from tests.support import free_port
@@ -72,12 +73,18 @@ def on_stage(url: str, folder: Path, port: int) -> World:
     return world
 
 
-def play(world: World) -> None:
-    """The evening up to the first tier and one look more."""
+def play(world: World, straight: bool = False) -> None:
+    """The evening up to the first tier and one look more. ``straight``: mails are written as claimed, and handed on."""
+    handed: list[outbox.Message] = []
+    if straight:
+        world.context.outgoing.open(handed.extend, lambda: True, lambda _: None)
     world.cpu(0.42)
     world.stop()
     world.advance(minutes=5, seconds=30)
     world.tick()
+    for message in handed:
+        deliver.deliver(world.context, message)
+    assert bool(handed) is straight
 
 
 def in_child(act: Callable[[], None]) -> int:
@@ -115,7 +122,18 @@ def die_at(boundary: int) -> None:
 def fresh(url: str) -> None:
     """Empty the tables, so that every child begins alike."""
     world = World(url, Path())
-    tables = ("breaches", "incidents", "timeline", "outbox", "attempts", "alerts", "actions", "reports")
+    tables = (
+        "breaches",
+        "incidents",
+        "timeline",
+        "outbox",
+        "attempts",
+        "alerts",
+        "actions",
+        "reports",
+        "suspects",
+        "outages",
+    )
     world.context.db.write(lambda tx: [tx.execute(text(f"DELETE FROM {table}")) for table in tables])
     world.close()
 
@@ -144,7 +162,10 @@ def restart_and_check(url: str, folder: Path, port: int, sink: Sink, where: str)
     world.close()
 
 
-def test_killed_at_every_statement_and_commit(database_url: str, tmp_path: Path, sink: tuple[Sink, int]) -> None:
+@pytest.mark.parametrize("straight", [False, True], ids=["claimed later", "claimed at birth"])
+def test_killed_at_every_statement_and_commit(
+    database_url: str, tmp_path: Path, sink: tuple[Sink, int], straight: bool
+) -> None:
     server, port = sink
     fresh(database_url)
     boundary, survived = 0, False
@@ -153,7 +174,7 @@ def test_killed_at_every_statement_and_commit(database_url: str, tmp_path: Path,
         def act(boundary: int = boundary) -> None:
             world = on_stage(database_url, tmp_path, port)
             die_at(boundary)
-            play(world)
+            play(world, straight)
 
         server.got.clear()
         status = status_of(in_child(act))

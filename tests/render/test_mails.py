@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from bongsu.core.incident import Facts
 from tests.render.letters import INCIDENT, LINK, NOW, PAGE, body, message, parsed, sent, text
@@ -160,3 +162,24 @@ def test_alarms_carry_the_steps_by_hand() -> None:
 def test_a_lab_says_that_it_is_one() -> None:
     assert "60 times as fast" in body(parsed(message(), speed=60.0))
     assert "This is a lab" not in text(message())
+
+
+@given(
+    st.dictionaries(st.sampled_from(["service", "machine", "machines", "alertname", "summary", "ack_by"]), st.text())
+)
+def test_whatever_a_label_says_the_head_of_a_mail_is_ours(facts: dict[str, str]) -> None:
+    given = replace(message("tier", 1, policy="alerts", **facts), message_id="<m@example.com>")
+    head = sent(given).split(b"\r\n\r\n")[0].decode("ascii")
+    names = [line.partition(":")[0] for line in head.split("\r\n") if not line.startswith((" ", "\t"))]
+    assert names == [
+        "From", "To", "Subject", "Date", "Message-ID", "In-Reply-To", "References", "Auto-Submitted",
+        "X-Bongsu-Incident", "X-Bongsu-Kind", "X-Bongsu-Tier", "MIME-Version", "Content-Type",
+    ]  # fmt: skip
+    assert not parsed(given).defects
+
+
+@given(name=st.text(), address=st.text())
+def test_whatever_a_name_says_the_head_of_a_mail_is_ours(name: str, address: str) -> None:
+    head = sent(message("tier", 1, name=name, address=address)).split(b"\r\n\r\n")[0]
+    assert head.isascii()
+    assert [line.partition(b":")[0] for line in head.split(b"\r\n") if line[:1] not in b" \t"].count(b"To") == 1

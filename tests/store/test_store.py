@@ -17,8 +17,9 @@ from bongsu.core.policy import Policy, Tier
 from bongsu.core.routing import Destination
 from bongsu.core.schedule import Recipient
 from bongsu.store import actions, alerts, breaches, incidents, outbox, timeline
-from bongsu.store.database import Database
+from bongsu.store.database import Database, Transaction, after_commit
 from bongsu.store.migrate import TooNew, migrate
+from bongsu.store.outbox import Result
 from bongsu.store.schema import metadata
 
 T0 = datetime(2026, 1, 5, 20, 0, tzinfo=UTC)
@@ -99,7 +100,7 @@ def test_a_clock_comes_back_as_it_was(db: Database) -> None:
 
 
 def test_the_same_message_is_put_once(db: Database) -> None:
-    db.write(lambda tx: [outbox.put(tx, message()) for _ in range(2)])
+    db.write(lambda tx: [outbox.put(tx, message(), message()) for _ in range(2)])
     assert len(db.read(lambda tx: outbox.of(tx, "i1"))) == 1
 
 
@@ -118,16 +119,17 @@ def test_whoever_lost_the_lease_cannot_write_its_result(db: Database) -> None:
     (late,) = db.write(lambda tx: outbox.claim(tx, T0, 10))
     db.write(outbox.release)
     (new,) = db.write(lambda tx: outbox.claim(tx, T0, 10))
-    done = {"at": T0, "outcome": "accepted", "answer": "250 ok", "due_at": T0}
-    assert not db.write(lambda tx: outbox.finish(tx, late, state="refused", **done))
-    assert db.write(lambda tx: outbox.finish(tx, new, state="accepted", **done))
+    lost = Result(late, "refused", T0, "refused", "550 no", T0)
+    assert db.write(lambda tx: outbox.finish(tx, [lost])) == set()
+    done = Result(new, "accepted", T0, "accepted", "250 ok", T0)
+    assert db.write(lambda tx: outbox.finish(tx, [done])) == {new.id}
     (kept,) = db.read(lambda tx: outbox.of(tx, "i1"))
     assert (kept.state, kept.accepted_at, kept.answer) == ("accepted", T0, "250 ok")
     assert len(db.read(lambda tx: outbox.attempts_of(tx, [kept.id]))[kept.id]) == 2
 
 
 def test_many_claimers_never_get_the_same_message(db: Database) -> None:
-    db.write(lambda tx: [outbox.put(tx, message(n)) for n in range(200)])
+    db.write(lambda tx: outbox.put(tx, *(message(n) for n in range(200))))
     got: list[int] = []
     guard = threading.Lock()
 
@@ -145,11 +147,10 @@ def test_many_claimers_never_get_the_same_message(db: Database) -> None:
 
 
 def test_everyone_told_is_everyone_not_refused(db: Database) -> None:
-    db.write(lambda tx: [outbox.put(tx, message(n)) for n in (1, 2, 3)])
+    db.write(lambda tx: outbox.put(tx, *(message(n) for n in (1, 2, 3))))
     one, two, _ = db.write(lambda tx: outbox.claim(tx, T0, 10))
-    done = {"at": T0, "outcome": "", "answer": "", "due_at": T0}
-    db.write(lambda tx: outbox.finish(tx, one, state="accepted", **done))
-    db.write(lambda tx: outbox.finish(tx, two, state="refused", **done))
+    results = [Result(one, "accepted", T0, "", "", T0), Result(two, "refused", T0, "", "", T0)]
+    db.write(lambda tx: outbox.finish(tx, results))
     told = db.read(lambda tx: outbox.told(tx, "i1"))
     assert {each.address for each in told} == {"p1@example.com", "p3@example.com"}
 
@@ -220,3 +221,43 @@ def test_a_failing_job_takes_nobody_with_it(db: Database) -> None:
         bad.result(10)
     assert len(db.read(lambda tx: timeline.of(tx, "good"))) == 20
     assert db.read(lambda tx: timeline.of(tx, "bad")) == []
+
+
+def test_a_lease_can_be_renewed_and_given_back(db: Database) -> None:
+    moment = timedelta(milliseconds=1)
+    db.write(lambda tx: outbox.put(tx, message()))
+    (held,) = db.write(lambda tx: outbox.claim(tx, T0, 10, lease=moment))
+    db.write(lambda tx: outbox.renew(tx, [held]))
+    assert not db.read(lambda tx: outbox.is_due(tx, T0))
+    assert db.write(lambda tx: outbox.claim(tx, T0, 10)) == []
+    db.write(lambda tx: outbox.let_go(tx, [held]))
+    (again,) = db.write(lambda tx: outbox.claim(tx, T0, 10))
+    db.write(lambda tx: outbox.let_go(tx, [held]))  # it is somebody else's by now
+    assert db.write(lambda tx: outbox.claim(tx, T0, 10)) == []
+    assert again.fence == held.fence + 1
+
+
+def test_while_mail_is_away_only_channels_are_claimed(db: Database) -> None:
+    chat = replace(message(2), recipient=Recipient("person:p2", "Chat", "channel:room", "en"))
+    db.write(lambda tx: outbox.put(tx, message(1), chat))
+    assert [m.recipient.name for m in db.write(lambda tx: outbox.claim(tx, T0, 10, mail=False))] == ["Chat"]
+    assert not db.read(lambda tx: outbox.is_due(tx, T0, mail=False))
+    assert db.read(lambda tx: outbox.is_due(tx, T0))
+
+
+def test_what_is_to_follow_a_commit_follows_it_and_only_it(db: Database) -> None:
+    done: list[str] = []
+
+    def good(tx: Transaction) -> None:
+        after_commit(tx, lambda: done.append(f"{len(db.read(lambda other: timeline.of(other, 'i1')))} on disk"))
+        timeline.append(tx, "i1", [Entry(T0, "x", {})])
+
+    def bad(tx: Transaction) -> None:
+        after_commit(tx, lambda: done.append("never"))
+        raise ValueError("no")
+
+    jobs = [db.submit(bad), db.submit(good), db.submit(bad)]
+    with pytest.raises(ValueError, match="no"):
+        db.write(bad)
+    jobs[1].result(10)
+    assert done == ["1 on disk"]

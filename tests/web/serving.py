@@ -26,7 +26,7 @@ rotation = {{ people = ["jimin"], every = "P7D", from = "2026-01-05T09:00:00+09:
 [prometheus]
 url = "http://127.0.0.1:9"
 [smtp]
-port = 9
+port = {smtp}
 [web]
 port = {port}
 secrets = "{folder}/secrets"
@@ -38,10 +38,10 @@ url = "{store}"
 class Server:
     """``bongsu serve`` in a process of its own."""
 
-    def __init__(self, folder: Path, store: str = "", more: str = "") -> None:
+    def __init__(self, folder: Path, store: str = "", more: str = "", smtp: int = 9) -> None:
         self.folder, self.port = folder, free_port()
         store = store or f"sqlite:///{folder}/bongsu.db"
-        (folder / "bongsu.toml").write_text(CONFIG.format(port=self.port, folder=folder, store=store) + more)
+        (folder / "bongsu.toml").write_text(CONFIG.format(port=self.port, folder=folder, store=store, smtp=smtp) + more)
         self.start()
 
     def start(self) -> None:

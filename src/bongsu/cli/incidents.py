@@ -32,7 +32,7 @@ def list_incidents(server: Server = LOCAL, as_json: Json = False) -> None:
     """
     found = Client(server).incidents()
     if as_json:
-        print_json(found)
+        _print_json(found)
         return
     table = Table("id", "service", "policy", "status", "since", "over the limit", "taken by")
     for each in found:
@@ -51,7 +51,7 @@ def show(incident_id: str, server: Server = LOCAL, as_json: Json = False) -> Non
     """
     found = Client(server).incident(incident_id)
     if as_json:
-        print_json(found)
+        _print_json(found)
         return
     console = Console()
     console.print(f"[bold]{found['id']}[/bold] {found['service']}/{found['policy']['name']}: {found['status']}")
@@ -101,7 +101,7 @@ def reassign(incident_id: str, to: str, by: str, server: Server = LOCAL, token_f
     Example: bongsu incidents reassign 20260105-2012-k3f9 person:sora "Kim Jimin"
     """
     client = Client(server, token_of(token_file))
-    print_json(client.post(f"/api/incidents/{incident_id}/reassign", {"to": to, "by": by}))
+    _print_json(client.post(f"/api/incidents/{incident_id}/reassign", {"to": to, "by": by}))
 
 
 @app.command()
@@ -117,7 +117,7 @@ def scale_out(incident_id: str, by: str, server: Server = LOCAL, token_file: Tok
 
 
 def _command(server: str, token_file: Path, incident_id: str, verb: str, by: str, **more: float) -> None:
-    print_json(Client(server, token_of(token_file)).command(incident_id, verb, by, **more))
+    _print_json(Client(server, token_of(token_file)).command(incident_id, verb, by, **more))
 
 
 def token_of(token_file: Path) -> str:
@@ -128,6 +128,6 @@ def token_of(token_file: Path) -> str:
         raise typer.BadParameter(f"{token_file}: {error.strerror}; name the file with --token-file") from None
 
 
-def print_json(value: Any) -> None:
+def _print_json(value: Any) -> None:
     """JSON for people and programs."""
     print(json.dumps(value, ensure_ascii=False, indent=2))  # noqa: T201 - this is the command's output

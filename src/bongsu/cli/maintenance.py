@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Annotated, Any
 
@@ -10,7 +11,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from bongsu.cli.incidents import LOCAL, TOKEN, Json, Server, Token, print_json, token_of
+from bongsu.cli.incidents import LOCAL, TOKEN, Json, Server, Token, _print_json, token_of
 from bongsu.client import Client
 from bongsu.core.errors import InvalidInput
 
@@ -45,7 +46,7 @@ def start(
     Example: bongsu maintenance start shop --for 2h --by jimin --why "new disks"
     """
     asked = _asked(service, by, why, policy, also, exhaustion)
-    print_json(Client(server, token_of(token_file)).post("/api/maintenances", {**asked, "minutes": minutes_of(span)}))
+    _print_json(Client(server, token_of(token_file)).post("/api/maintenances", {**asked, "minutes": minutes_of(span)}))
 
 
 @app.command()
@@ -60,7 +61,7 @@ def plan(
     """
     times = {"starts_at": begins.isoformat(), "ends_at": ends.isoformat()}
     asked = _asked(service, by, why, policy, also, exhaustion)
-    print_json(Client(server, token_of(token_file)).post("/api/maintenances", {**asked, **times}))
+    _print_json(Client(server, token_of(token_file)).post("/api/maintenances", {**asked, **times}))
 
 
 @app.command()
@@ -69,7 +70,7 @@ def end(maintenance_id: str, server: Server = LOCAL, token_file: Token = TOKEN) 
 
     Example: bongsu maintenance end m-1f2e3d4c
     """
-    print_json(Client(server, token_of(token_file)).post(f"/api/maintenances/{maintenance_id}/end", {}))
+    _print_json(Client(server, token_of(token_file)).post(f"/api/maintenances/{maintenance_id}/end", {}))
 
 
 @app.command("list")
@@ -80,7 +81,7 @@ def list_maintenances(server: Server = LOCAL, as_json: Json = False) -> None:
     """
     found = Client(server).get("/api/maintenances")
     if as_json:
-        print_json(found)
+        _print_json(found)
         return
     rows = [
         (m["id"], m["state"], m["service"], m["policy"] or "", m["starts_at"], m["ends_at"], m["by"], m["why"],
@@ -97,7 +98,7 @@ def preview(matchers: list[str], server: Server = LOCAL, as_json: Json = False) 
     Example: bongsu silence preview alertname=PoolTimeouts bongsu_service=shop
     """
     found = Client(server).post("/api/silences/preview", {"matchers": matchers})
-    print_json(found) if as_json else _preview(found)
+    _print_json(found) if as_json else _preview(found)
 
 
 @silence_app.command()
@@ -116,7 +117,7 @@ def add(
         typer.confirm("Begin this silence?", abort=True)
     shown = [alert["fingerprint"] for alert in found["alerts"]]
     asked = {"matchers": matchers, "by": by, "why": why, "minutes": minutes_of(span), "shown": shown}
-    print_json(client.post("/api/silences", {**asked, "confirm": bool(found["confirm"])}))
+    _print_json(client.post("/api/silences", {**asked, "confirm": bool(found["confirm"])}))
 
 
 @silence_app.command("list")
@@ -127,7 +128,7 @@ def list_silences(server: Server = LOCAL, as_json: Json = False) -> None:
     """
     found = Client(server).get("/api/v2/silences")
     if as_json:
-        print_json(found)
+        _print_json(found)
         return
     rows = [
         (s["id"], s["status"]["state"], ", ".join(map(_matcher, s["matchers"])), s["endsAt"], s["createdBy"],
@@ -169,7 +170,7 @@ def _matcher(each: dict[str, Any]) -> str:
     return f"{each['name']}{op[each['isRegex'], each['isEqual']]}{each['value']}"
 
 
-def _table(heads: tuple[str, ...], rows: list[tuple[str, ...]], none: str) -> None:
+def _table(heads: tuple[str, ...], rows: Sequence[tuple[str, ...]], none: str) -> None:
     table = Table(*heads)
     for row in rows:
         table.add_row(*(escape(cell) for cell in row))

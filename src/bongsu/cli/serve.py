@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from types import FrameType
@@ -15,6 +16,8 @@ from bongsu import config as configuration
 ConfigOption = Annotated[
     Path, typer.Option("--config", "-c", envvar="BONGSU_CONFIG", help="The configuration file.", metavar="FILE")
 ]
+SWITCH_S = 0.0005
+"""How long one thread may keep the others from Python: a mail's answers must not wait for a storm of alerts."""
 
 
 def serve(
@@ -35,6 +38,7 @@ def serve(
     from bongsu.web.app import create_app
 
     set_up_logging(log_level)
+    sys.setswitchinterval(SWITCH_S)
     loaded = configuration.load(config)
     context = bootstrap(loaded)
     lock = claim_alone(context)

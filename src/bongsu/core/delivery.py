@@ -5,6 +5,15 @@ from __future__ import annotations
 import hashlib
 from datetime import timedelta
 
+from bongsu.core.incident import Kind
+
+CHANNEL = "channel:"
+"""What an address begins with that is no mail address but a channel by its name in the configuration."""
+AGAIN = timedelta(seconds=1)
+"""When a message is tried again that only failed because the whole relay was away; the relay is asked for itself."""
+GATHERS = timedelta(minutes=1)
+"""For how long what may wait is gathered into one digest, and the time in which too many mails are counted."""
+
 FIRST = timedelta(seconds=1)
 LONGEST = timedelta(minutes=2)
 
@@ -25,3 +34,16 @@ def next_attempt(attempts: int, key: str) -> timedelta:
     wait = min(LONGEST, FIRST * 2 ** min(attempts - 1, 16)) if attempts > 0 else timedelta(0)
     spread = int.from_bytes(hashlib.blake2b(f"{key} {attempts}".encode(), digest_size=2).digest()) / 65535
     return wait * (1 + 0.25 * spread)
+
+
+def channel_of(address: str) -> str | None:
+    """The channel that an address names; None for a mail address."""
+    return address.removeprefix(CHANNEL) if address.startswith(CHANNEL) else None
+
+
+def may_wait(kind: str, level: int) -> bool:
+    """Whether a message may be gathered into a digest (rule 15).
+
+    Never the first tier, nor what calls at once: ceiling, throttling, exhaustion and blindness.
+    """
+    return kind in (Kind.RESOLVED, Kind.OVER) or (kind == Kind.TIER and level > 1)

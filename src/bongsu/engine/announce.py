@@ -13,7 +13,7 @@ from bongsu.core.maintenance import Maintenance
 from bongsu.core.muting import services_of
 from bongsu.core.schedule import Directory, Recipient
 from bongsu.core.silence import Silence, State
-from bongsu.engine import notice
+from bongsu.engine import notice, people
 from bongsu.engine.context import Context
 from bongsu.render.notices import Notice
 from bongsu.render.words import Words, text_of, time_of
@@ -59,17 +59,18 @@ def _put(
 ) -> None:
     if state is State.PENDING:
         return
-    to = _recipients(context, text_of(facts, "by"), services, now)
+    to = _recipients(tx, context, text_of(facts, "by"), services, now)
     stage = "began" if state is State.ACTIVE else "ended"
     notice.put(tx, context, KIND, f"{key}.{stage}", to, {**facts, "stage": stage}, now)
 
 
-def _recipients(context: Context, owner: str, services: Iterable[str], now: datetime) -> tuple[Recipient, ...]:
+def _recipients(
+    tx: Transaction, context: Context, owner: str, services: Iterable[str], now: datetime
+) -> tuple[Recipient, ...]:
     """The owner, if among the people, and whoever hears the first tier of these services."""
     targets = [*_owner(context.directory, owner)]
     targets += [target for name in services for target in context.services[name].policy.tiers[0].notify]
-    found = [each for target in dict.fromkeys(targets) for each in context.directory.resolve(target, now)]
-    return tuple({each.address: each for each in found}.values())
+    return people.resolve(tx, context, targets, now)
 
 
 def _owner(directory: Directory, owner: str) -> list[str]:

@@ -5,14 +5,16 @@ from __future__ import annotations
 from collections import deque
 from dataclasses import replace
 from datetime import datetime
+from functools import partial
 
-from bongsu.core.delivery import message_id
+from bongsu.core.delivery import may_wait, message_id
 from bongsu.core.escalation import Event, Note, Notify, Outcome, Unreachable, step
 from bongsu.core.incident import Entry, Facts, Incident, Kind
 from bongsu.core.schedule import Recipient
+from bongsu.engine import people
 from bongsu.engine.context import Context
-from bongsu.store import actions, incidents, outbox, timeline
-from bongsu.store.database import Transaction
+from bongsu.store import actions, incidents, outbox, suspects, timeline
+from bongsu.store.database import Transaction, after_commit
 
 
 def apply(tx: Transaction, context: Context, incident_id: str, event: Event, now: datetime) -> Incident:
@@ -44,6 +46,10 @@ def _settle(tx: Transaction, context: Context, outcome: Outcome, now: datetime, 
             waiting.extend(more)
             continue
         entries.append(Entry(now, "told", _told_facts(effect, to)))
+        doubt = _doubtful(tx, effect, to)
+        if doubt:
+            incident, more = step(incident, Unreachable(effect.kind, effect.level, effect.occurrence, doubt), now)
+            waiting.extend(more)
         around = _around(tx, context, incident, effect, now)
         letters += [(replace(effect, facts={**effect.facts, **around}), recipient) for recipient in to]
     if before is None:
@@ -52,12 +58,24 @@ def _settle(tx: Transaction, context: Context, outcome: Outcome, now: datetime, 
     elif incident != before or entries:
         incident = replace(incident, version=before.version + 1)
         incidents.save(tx, incident, read=before.version)
-    for effect, recipient in letters:
-        outbox.put(tx, _message(context, incident, effect, recipient, now))
+    _send(tx, context, [_message(context, incident, effect, recipient, now) for effect, recipient in letters])
     timeline.append(tx, incident.id, entries)
-    if letters:
-        context.mail_due.set()
     return incident
+
+
+def _send(tx: Transaction, context: Context, messages: list[outbox.Message]) -> None:
+    """Into the outbox; what can wait for nothing goes straight on to the senders of this process, if it has any."""
+    at_once: list[outbox.Message] = []
+    if context.outgoing.wants and not context.relay.down:
+        at_once = [each for each in messages if not may_wait(each.kind, each.level)]
+    rest = [each for each in messages if each not in at_once]
+    outbox.put(tx, *rest)
+    claimed = outbox.put_claimed(tx, at_once)
+    if claimed:
+        context.outgoing.prepare(claimed)
+        after_commit(tx, partial(context.outgoing.hand, claimed))
+    if rest:
+        after_commit(tx, context.mail_due.set)
 
 
 def _recipients(
@@ -65,16 +83,26 @@ def _recipients(
 ) -> tuple[Recipient, ...]:
     if effect.kind is Kind.RESOLVED:
         return outbox.told(tx, incident_id)
-    found = [each for target in effect.targets for each in context.directory.resolve(target, now)]
-    return tuple({each.address: each for each in found}.values())
+    return people.resolve(tx, context, effect.targets, now)
+
+
+def _doubtful(tx: Transaction, effect: Notify, to: tuple[Recipient, ...]) -> str:
+    """Why the next tier should know, too, although this one is told: every address of it refused mail the last time."""
+    if effect.kind in (Kind.RESOLVED, Kind.OVER):
+        return ""
+    known = suspects.among(tx, [each.address for each in to])
+    return f"suspect: {', '.join(known)}" if to and all(each.address in known for each in to) else ""
 
 
 def _around(tx: Transaction, context: Context, incident: Incident, effect: Notify, now: datetime) -> Facts:
     """Who was told before, who comes next, and what was done meanwhile: what a reader at night asks first."""
-    before = {message.recipient.name for message in outbox.of(tx, incident.id) if message.state != "refused"}
+    if len(incident.told) <= 1:
+        before, added = set[str](), list[str]()  # nothing has gone before, which spares asking
+    else:
+        before = {message.recipient.name for message in outbox.of(tx, incident.id) if message.state != "refused"}
+        added = [act.machine for act in actions.of(tx, incident.id) if act.kind == "add" and act.state == "done"]
     tiers = incident.policy.tiers[effect.level :] if effect.kind is Kind.TIER else ()
-    coming = [each for target in (tiers[0].notify if tiers else ()) for each in context.directory.resolve(target, now)]
-    added = [act.machine for act in actions.of(tx, incident.id) if act.kind == "add" and act.state == "done"]
+    coming = people.resolve(tx, context, tiers[0].notify if tiers else (), now)
     return {
         "told_before": ", ".join(sorted(before)) if effect.kind is Kind.TIER else "",
         "next": ", ".join(dict.fromkeys(each.name for each in coming)),

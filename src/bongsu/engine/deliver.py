@@ -3,73 +3,141 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import timedelta
 
-from bongsu.core.delivery import next_attempt
+from bongsu.core.delivery import AGAIN, channel_of, next_attempt
 from bongsu.core.escalation import Unreachable
 from bongsu.core.incident import Kind
-from bongsu.engine import announce, notice
+from bongsu.engine import announce, contacts, digest, followup, notice, readiness, relay, review
 from bongsu.engine.apply import apply
 from bongsu.engine.context import Context
-from bongsu.ports import Letter, Rejected, Retryable
-from bongsu.render import links
-from bongsu.render.mails import letter
-from bongsu.store import incidents, outbox
+from bongsu.ports import Down, Letter, Reason, Rejected, Retryable
+from bongsu.render import links, mails, postal
+from bongsu.store import digests, incidents, outbox, suspects
 from bongsu.store.database import Transaction
-from bongsu.store.outbox import Message
+from bongsu.store.outbox import Message, Result
 
 log = logging.getLogger("bongsu.deliver")
-NOTICES: Mapping[str, notice.Maker] = {announce.KIND: announce.words}
+NOTICES: Mapping[str, notice.Maker] = {
+    announce.KIND: announce.words,
+    digests.DIGEST: digest.words,
+    relay.DOWN: lambda _, message, w: postal.relay_down(message, w),
+    relay.UP: lambda _, message, w: postal.relay_up(message, w),
+    postal.TEST: lambda context, message, w: postal.test(message, w, page=f"{context.public_url}/incidents"),
+    contacts.ASK: contacts.question,
+    contacts.REPORT: contacts.outcome,
+    readiness.MAIL: readiness.told,
+    "item": followup.item_notice,
+    "report": followup.report_notice,
+    "review": review.review_notice,
+}
 """What makes the words of each kind of mail that is no alarm."""
 
 
 def claim(context: Context, limit: int = 16) -> list[Message]:
-    """Take messages that are due."""
-    return context.db.write(lambda tx: outbox.claim(tx, context.wall.now(), limit))
+    """Take messages that are due; no mail while the relay is away."""
+    mail, now = not context.relay.down, context.wall.now()
+    return context.db.write(lambda tx: digest.sort_out(tx, context, outbox.claim(tx, now, limit, mail=mail)))
 
 
-def deliver(context: Context, message: Message) -> str:
-    """Try one message once and write down how it went: accepted, retry or refused."""
-    body = compose(context, message)
+def attempt(context: Context, message: Message) -> Result:
+    """Try one message once, and say how it went; nothing is written yet."""
+    again = timedelta(0)
+    state, outcome = "accepted", "accepted"
+    mail = channel_of(message.recipient.address) is None
     try:
-        answer = context.notifier.send(Letter(message.recipient.address, body))
-        outcome, state = "accepted", "accepted"
+        answer = _hand_over(context, message)
+        if mail:
+            relay.works(context)
+    except Down as error:
+        state, outcome, answer, again = "pending", f"retry:{error.reason}", error.answer, AGAIN
+        relay.failed(context, error.answer)
     except Retryable as error:
-        outcome, state, answer = f"retry:{error.reason}", "pending", error.answer
+        state, outcome, answer = "pending", f"retry:{error.reason}", error.answer
+        again = next_attempt(message.attempts + 1, message.message_id)
     except Rejected as error:
-        outcome, state, answer = f"refused:{error.reason}", "refused", error.answer
-    context.db.write(lambda tx: _finish(tx, context, message, state, outcome, answer))
+        state, outcome, answer = "refused", f"refused:{error.reason}", error.answer
+    now = context.wall.now()
     log.info("delivery", extra={"message_id": message.message_id, "outcome": outcome, "answer": answer})
-    return outcome
+    return Result(message, state, now, outcome, answer, now + again)
+
+
+def _hand_over(context: Context, message: Message) -> str:
+    channel = channel_of(message.recipient.address)
+    if channel is None:
+        return context.notifier.send(Letter(message.recipient.address, compose(context, message)))
+    if channel not in context.channels:
+        raise Rejected(Reason.REFUSED, f"there is no channel {channel!r} in the configuration any more")
+    return context.channels[channel].say(*brief(context, message))
 
 
 def compose(context: Context, message: Message) -> bytes:
     """The whole mail; the same bytes however often it is tried."""
     if message.kind in NOTICES:
         return notice.compose(context, message, NOTICES[message.kind])
-    token = links.sign(context.link_key, message.incident_id, message.recipient.id, at=message.written_at)
-    return letter(
+    return mails.letter(
         message,
         sender=context.sender,
         host=context.host,
-        link=f"{context.public_url}/a/{token}",
+        link=link_of(context, message),
         page=context.page_of(message.incident_id),
         speed=context.timescale.speed,
         zone=context.directory.zone_of(message.recipient.id),
     )
 
 
-def _finish(tx: Transaction, context: Context, message: Message, state: str, outcome: str, answer: str) -> None:
-    wall = context.wall.now()
-    wait = next_attempt(message.attempts + 1, message.message_id) if state == "pending" else timedelta(0)
-    kept = outbox.finish(tx, message, state=state, at=wall, outcome=outcome, answer=answer, due_at=wall + wait)
-    if kept and state == "refused" and message.kind != Kind.RESOLVED and message.kind not in NOTICES:
-        _refused(tx, context, message, answer)
+def brief(context: Context, message: Message) -> tuple[str, str]:
+    """What a channel says: a title, and a few lines of text."""
+    if message.kind in NOTICES:
+        return notice.brief(context, message, NOTICES[message.kind])
+    return mails.brief(
+        message,
+        link=link_of(context, message),
+        page=context.page_of(message.incident_id),
+        speed=context.timescale.speed,
+        zone=context.directory.zone_of(message.recipient.id),
+    )
+
+
+def link_of(context: Context, message: Message) -> str:
+    """Where this recipient acknowledges this incident."""
+    token = links.sign(context.link_key, message.incident_id, message.recipient.id, at=message.written_at)
+    return f"{context.public_url}/a/{token}"
+
+
+def finish(context: Context, results: Sequence[Result]) -> None:
+    """Write how attempts went, and what follows from a refusal, in one transaction."""
+    context.db.write(lambda tx: _finish(tx, context, results))
+
+
+def deliver(context: Context, message: Message) -> str:
+    """Try one message once and write down how it went: accepted, retry or refused."""
+    result = attempt(context, message)
+    finish(context, [result])
+    return result.outcome
+
+
+def _finish(tx: Transaction, context: Context, results: Sequence[Result]) -> None:
+    kept = outbox.finish(tx, results)
+    suspects.clear(tx, [each.message.recipient.address for each in results if each.state == "accepted"])
+    for each in results:
+        if each.message.id not in kept or each.state == "pending":
+            continue
+        told = [each.message]
+        if each.message.kind == digests.DIGEST:
+            told = digests.gathered(tx, each.message)
+            digests.settle(tx, each.message, each.state, each.at, each.answer)
+        if each.state == "refused":
+            suspects.mark(tx, each.message.recipient.address, each.at, each.answer)
+            for message in told:
+                _refused(tx, context, message, each.answer)
 
 
 def _refused(tx: Transaction, context: Context, message: Message, answer: str) -> None:
     """When every address that should hear this has refused it, the next tier hears it (rule 8)."""
+    if not message.incident_id or message.kind == Kind.RESOLVED:
+        return
     if any(each.state != "refused" for each in outbox.alike(tx, message)):
         return
     incident = incidents.load(tx, message.incident_id)

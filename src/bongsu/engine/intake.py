@@ -22,12 +22,18 @@ from bongsu.engine import maintenance
 from bongsu.engine.apply import apply, start
 from bongsu.engine.context import Context, new_id
 from bongsu.engine.known import Arrival
-from bongsu.store import alerts, incidents, silences, timeline
+from bongsu.store import alerts, incidents, maintenances, silences, timeline
 from bongsu.store.alerts import Kept, Row8
 from bongsu.store.database import Transaction
 
 KEEPS = timedelta(days=7)
 """How long an alert that has ended is remembered."""
+FRESH = timedelta(seconds=30)
+"""For how long an open incident is shown as it was last seen, while none of its alerts changes."""
+MISSED = timedelta(seconds=20)
+"""After how long an alert without an incident was not decided on; before, it is about to be."""
+AT_ONCE = 16
+"""Destinations decided on in one go."""
 ENOUGH = 500
 """Alerts that an incident is decided by."""
 
@@ -88,15 +94,23 @@ def decide_touched(context: Context) -> None:
 
 
 def look_again(context: Context) -> None:
-    """Alerts end by their ``endsAt``, silences begin and end, and a crash may have come between two steps."""
+    """Alerts end by their ``endsAt``, silences begin and end, and a crash may have come between two steps.
+
+    What has not stirred is looked at now and then alone: a thousand open incidents must not keep the disk busy.
+    """
     now = context.clock.now()
+    before = context.touched.look(now)
     watched = [each.policy.name for each in context.services.values()]
     watched += [each.blind.name for each in context.services.values()]
 
     def waiting(tx: Transaction) -> set[Destination]:
-        open_ones = incidents.open_under(tx, watched)
-        return alerts.homeless(tx, now) | {
-            Destination(each.service, each.policy.name, each.group) for each in open_ones
+        everything = before is None or bool(silences.since(tx, before) or maintenances.since(tx, before))
+        stirred = set() if before is None else alerts.ended(tx, before, now)
+        return alerts.homeless(tx, now, before and now - MISSED) | {
+            to
+            for each in incidents.open_under(tx, watched)
+            for to in [Destination(each.service, each.policy.name, each.group)]
+            if everything or to in stirred or now - each.seen.at >= FRESH
         }
 
     _decide_all(context, context.db.read(waiting))
@@ -108,9 +122,12 @@ def forget(context: Context) -> int:
 
 
 def _decide_all(context: Context, destinations: Iterable[Destination]) -> None:
-    asked = [context.db.submit(partial(_decide, context=context, to=each)) for each in sorted(destinations, key=repr)]
-    for answer in asked:
-        answer.result()
+    waiting = sorted(destinations, key=repr)
+    while waiting:  # a few at a time, so that what else is to be written need not wait for all of them
+        some, waiting = waiting[:AT_ONCE], waiting[AT_ONCE:]
+        asked = [context.db.submit(partial(_decide, context=context, to=each)) for each in some]
+        for answer in asked:
+            answer.result()
 
 
 def _decide(tx: Transaction, context: Context, to: Destination) -> None:

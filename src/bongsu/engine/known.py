@@ -6,12 +6,17 @@ import queue
 import threading
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
-from datetime import timedelta
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
 
+from bongsu.core.breach import Point
 from bongsu.core.routing import Destination
 from bongsu.store.alerts import Row8
+from bongsu.store.outages import Outage
+from bongsu.store.outbox import Message
 
+TRACED = 30
+"""Minutes of service time that a trace goes back."""
 _MOST = 200_000
 _AT_ONCE = 256
 
@@ -88,6 +93,12 @@ class Touched:
         self.due = threading.Event()
         self._guard = threading.Lock()
         self._waiting: set[Destination] = set()
+        self._looked_at: datetime | None = None
+
+    def look(self, now: datetime) -> datetime | None:
+        """Everything is looked through now; when that was done before, None if never."""
+        before, self._looked_at = self._looked_at, now
+        return before
 
     def add(self, destinations: Iterable[Destination]) -> None:
         """Some changed."""
@@ -102,3 +113,86 @@ class Touched:
             taken, self._waiting = self._waiting, set()
             self.due.clear()
         return taken
+
+
+class Traces:
+    """The highest CPU of each service's machines, minute by minute, so that a mail can draw where it comes from.
+
+    In memory alone: after a restart the line is short at first, which says less and nothing wrong.
+    """
+
+    def __init__(self) -> None:
+        self._minutes: dict[str, dict[int, float]] = {}
+
+    def add(self, service: str, points: Iterable[Point]) -> None:
+        """What a look brought."""
+        minutes = self._minutes.setdefault(service, {})
+        for point in points:
+            minute = int(point.at.timestamp()) // 60
+            minutes[minute] = max(point.cpu, minutes.get(minute, 0.0))
+        for old in sorted(minutes)[:-TRACED]:
+            del minutes[old]
+
+    def of(self, service: str) -> str:
+        """Whole per cents with a space between, up to the newest minute; "-" where nothing is known."""
+        minutes = self._minutes.get(service, {})
+        if len(minutes) < 2:
+            return ""
+        last = max(minutes)
+        begin = max(min(minutes), last - TRACED + 1)
+        known = (minutes.get(minute) for minute in range(begin, last + 1))
+        return " ".join("-" if cpu is None else str(round(cpu * 100)) for cpu in known)
+
+
+class Outgoing:
+    """Hands messages that were just written straight to the senders, when there are any here: no claim, no search."""
+
+    def __init__(self) -> None:
+        self._take: Callable[[Sequence[Message]], None] | None = None
+        self._prepare: Callable[[Sequence[Message]], None] | None = None
+        self._room: Callable[[], bool] = bool
+
+    def open(
+        self,
+        take: Callable[[Sequence[Message]], None],
+        room: Callable[[], bool],
+        prepare: Callable[[Sequence[Message]], None],
+    ) -> None:
+        """From now on ``take`` gets them while there is ``room``; ``prepare`` sees them before they are on disk."""
+        self._take, self._room, self._prepare = take, room, prepare
+
+    def close(self) -> None:
+        """Nobody sends here any more."""
+        self._take = None
+
+    @property
+    def wants(self) -> bool:
+        """Whether a message should be written as claimed already."""
+        return self._take is not None and self._room()
+
+    def prepare(self, messages: Sequence[Message]) -> None:
+        """They are about to be on disk, or not: nothing may leave the house yet."""
+        if self._prepare is not None:
+            self._prepare(messages)
+
+    def hand(self, messages: Sequence[Message]) -> None:
+        """They are on disk; once nobody sends here their lease runs out, and they are claimed like any other."""
+        if self._take is not None:
+            self._take(messages)
+
+
+@dataclass
+class RelayState:
+    """What is known of the mail relay. ``outage`` is the running one, None while mail goes out.
+
+    ``loaded``: whether the database was asked for one that began before this process did.
+    """
+
+    outage: Outage | None = None
+    loaded: bool = False
+    lock: threading.Lock = field(default_factory=threading.Lock)
+
+    @property
+    def down(self) -> bool:
+        """Whether no mail is to be tried."""
+        return self.outage is not None

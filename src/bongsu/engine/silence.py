@@ -7,8 +7,6 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
 
-from sqlalchemy import Connection
-
 from bongsu.core.errors import InvalidInput
 from bongsu.core.incident import Incident
 from bongsu.core.matcher import Matcher, all_match, parse
@@ -67,7 +65,7 @@ def preview(context: Context, matchers: Sequence[Matcher]) -> Preview:
     """What these would mute now, and would have muted for as long as alerts are remembered."""
     now = context.clock.now()
 
-    def read(tx: Connection) -> Preview:
+    def read(tx: Transaction) -> Preview:
         known = [kept for kept in alerts.firing(tx, now - REMEMBERED) if all_match(matchers, kept.alert.labels)]
         ids = sorted({kept.incident_id for kept in known if kept.incident_id}, reverse=True)
         firing = tuple(kept for kept in known if kept.alert.ends_at > now)

@@ -40,6 +40,7 @@ def watch(context: Context) -> None:
         saved = context.db.read(lambda tx, s=service: breaches.load(tx, s.name, s.policy.name))  # type: ignore[misc]
         look = look_at(context, service, saved, now)
         down = down or look.down
+        context.traces.add(service.name, look.points)
         context.db.write(lambda tx, s=service, seen=look: _watch(tx, context, s, seen))  # type: ignore[misc]
     if context.services:
         context.db.write(lambda tx: _watch_source(tx, context, down))
@@ -89,6 +90,8 @@ def _watch(tx: Transaction, context: Context, service: Service, look: Look) -> N
     clock = look_around(clock, now, service.stale, policy, look.members)
     breaches.save(tx, service.name, policy.name, clock)
     seen = summarise(clock, service.machine, policy, now, stale=service.stale, watched_at=now, source_down=look.down)
+    trace = context.traces.of(service.name)
+    seen = replace(seen, facts={**seen.facts, "trace": trace}) if trace and policy.signal == "cpu" else seen
     decide(tx, context, service.name, policy, seen, ended, now)
     _watch_blind(tx, context, service, clock, look, seen, now)
 

@@ -5,19 +5,27 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 
-from bongsu.engine import announce, command, deliver, expose, intake, report, respond, watch
+from bongsu.engine import (
+    announce,
+    command,
+    contacts,
+    data,
+    expose,
+    followup,
+    intake,
+    readiness,
+    report,
+    respond,
+    review,
+    watch,
+)
 from bongsu.engine.context import Context
-from bongsu.store import outbox
-from bongsu.store.outbox import Message
-from bongsu.telemetry import JOB_FAILURES, JOB_RUNS, count_delivery
+from bongsu.engine.postman import EVERY, Postman
+from bongsu.telemetry import JOB_FAILURES, JOB_RUNS
 
 log = logging.getLogger("bongsu.worker")
-SENDERS = 4
-"""Connections to the mail relay at the most, so that one silent answer does not hold the others up."""
-
 STORM = 0.05
 """Seconds of deciding from which on it pauses, so that taking alerts in has the processor."""
 
@@ -28,34 +36,40 @@ class Worker:
     def __init__(self, context: Context) -> None:
         self._context = context
         self._stop = threading.Event()
-        self._senders = ThreadPoolExecutor(SENDERS, thread_name_prefix="sender")
-        self._sending = threading.BoundedSemaphore(SENDERS)
+        self._postman = Postman(context)
         every = context.timescale.wall_span(context.watch_every)
-        nap = threading.Event()
+        nap, week = threading.Event(), threading.Event()
         loops: list[tuple[str, Callable[[], object], timedelta, threading.Event]] = [
             ("watch", self._look, every, nap),
-            ("deliver", self._deliver, timedelta(seconds=1), context.mail_due),
+            ("deliver", self._postman.round, EVERY, context.mail_due),
             ("decide", self._decide, timedelta(seconds=5), context.touched.due),
             ("respond", self._respond, timedelta(seconds=0.5), context.work_due),
+            ("people", self._people, timedelta(seconds=20), week),
+            ("remind", self._remind, timedelta(minutes=5), week),
         ]
-        self._nap = nap
+        if context.data:
+            loops.append(("data", lambda: data.look_after(context), timedelta(seconds=2), nap))
+        self._nap, self._week = nap, week
         self._threads = [threading.Thread(target=self._loop, args=each, name=each[0], daemon=True) for each in loops]
         self._threads.append(threading.Thread(target=self._keep, name="keep", daemon=True))
+        self._writer = threading.Thread(target=self._postman.write, name="results", daemon=True)
 
     def start(self) -> None:
         """Begin."""
-        for thread in self._threads:
+        for thread in (*self._threads, self._writer):
             thread.start()
 
     def stop(self) -> None:
         """Finish what is under way and end."""
         self._stop.set()
-        for wake in (self._nap, self._context.mail_due, self._context.touched.due, self._context.work_due):
+        for wake in (self._nap, self._week, self._context.mail_due, self._context.touched.due, self._context.work_due):
             wake.set()
         self._context.arriving.wake()
         for thread in self._threads:
             thread.join(timeout=10)
-        self._senders.shutdown(wait=True, cancel_futures=True)
+        self._postman.stop()
+        self._writer.join(timeout=10)
+        self._postman.give_back()
 
     def _loop(self, name: str, job: Callable[[], object], every: timedelta, wake: threading.Event) -> None:
         while not self._stop.is_set():
@@ -101,23 +115,12 @@ class Worker:
         self._guard("actions", lambda: respond.respond(self._context))
         self._guard("reports", lambda: report.keep(self._context))
 
-    def _deliver(self) -> None:
-        while not self._stop.is_set():
-            self._sending.acquire()
-            try:
-                messages = deliver.claim(self._context, limit=1)
-            except Exception:
-                self._sending.release()
-                raise
-            if not messages:
-                self._sending.release()
-                return
-            self._senders.submit(self._send, messages[0])
+    def _people(self) -> None:
+        self._guard("contacts", lambda: contacts.due(self._context))
+        self._guard("readiness", lambda: readiness.due(self._context))
 
-    def _send(self, message: Message) -> None:
-        try:
-            self._guard("delivery", lambda: count_delivery(deliver.deliver(self._context, message)))
-        finally:
-            self._sending.release()
-            if self._context.db.read(outbox.next_due) is not None:
-                self._context.mail_due.set()
+    def _remind(self) -> None:
+        self._guard("items", lambda: followup.remind(self._context))
+        meeting = self._context.meeting
+        if meeting is not None:
+            self._guard("review", lambda: review.invite(self._context, meeting))

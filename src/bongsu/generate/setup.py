@@ -9,6 +9,7 @@ from datetime import UTC, datetime, timedelta
 
 from bongsu.config import Config, Service
 from bongsu.core.burst import MachineType
+from bongsu.core.delivery import channel_of
 from bongsu.core.errors import InvalidInput
 from bongsu.core.policy import Policy
 from bongsu.core.profile import Profile
@@ -89,7 +90,8 @@ class Setup:
             kind, _, name = target.partition(":")
             people = self.directory.schedules[name].people if kind == "on-call" else ()
             for each in [f"person:{person}" for person in people] or [target]:
-                found |= {r.address: r for r in self.directory.resolve(each, _ANY_TIME) if r.address not in found}
+                mail = [r for r in self.directory.resolve(each, _ANY_TIME) if channel_of(r.address) is None]
+                found |= {r.address: r for r in mail if r.address not in found}
         return tuple(found.values())
 
     def everybody(self) -> tuple[str, ...]:

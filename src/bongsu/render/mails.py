@@ -48,6 +48,8 @@ class Bodies:
     subject: str
     text: str
     html: str
+    brief: str
+    alarm: bool
 
 
 def letter(
@@ -82,6 +84,12 @@ def letter(
         headers["X-Bongsu-Tier"] = str(message.level)
     own = link or page
     return mime.mail(headers, said.text.replace(_LINK, own), said.html.replace(_LINK, own))
+
+
+def brief(message: Message, *, link: str | None, page: str, speed: float = 1.0, zone: tzinfo = UTC) -> tuple[str, str]:
+    """A title and a few lines, for a chat room: what, since when, what to do first, and where."""
+    said = bodies(message, page=page, linked=link is not None, speed=speed, zone=zone)
+    return said.subject, "\n".join((said.brief, link if link is not None and said.alarm else page))
 
 
 def bodies(message: Message, *, page: str, linked: bool, speed: float = 1.0, zone: tzinfo = UTC) -> Bodies:
@@ -130,6 +138,8 @@ def _bodies(said: _Said, incident_id: str) -> Bodies:
         subject=str(values["subject"]),
         text=templates.get_template("mail.txt").render(values),
         html=templates.get_template("mail.html").render(values),
+        brief="\n".join(str(values[each]) for each in ("what", "since", "first") if values[each]),
+        alarm=alarm,
     )
 
 

@@ -6,6 +6,7 @@ flat line, blind, the metrics store itself, or an alert from outside.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -14,6 +15,7 @@ from enum import StrEnum
 from bongsu.core.breach import Cause
 from bongsu.core.incident import Facts, Incident, Kind
 from bongsu.core.service import BLIND, SOURCE
+from bongsu.render.charts import sparkline
 from bongsu.render.terms import void_words, why_words
 from bongsu.render.words import Words, number_of, text_of, time_of
 
@@ -343,6 +345,9 @@ def _measured(s: Situation, w: Words) -> list[tuple[str, str]]:
         found.append((w.gettext("CPU"), now))
     if limit is not None:
         found.append((w.gettext("Baseline"), w.percent(limit)))
+    trace = [math.nan if each == "-" else int(each) / 100 for each in text_of(facts, "trace").split()]
+    if trace:
+        found.append((w.gettext("CPU until now"), f"{sparkline(trace, top=1.0)} ({w.duration(60 * len(trace))})"))
     balance, runway = number_of(facts, "balance"), number_of(facts, "runway_s")
     if balance is not None:
         found.append((w.gettext("Credits"), w.credits(balance)))

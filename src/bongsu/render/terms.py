@@ -28,6 +28,8 @@ def why_words(why: str, w: Words) -> str:
             return w.gettext("there is no address for %(target)s", target=about)
         case "refused":
             return w.gettext("the mail server refused %(address)s", address=about)
+        case "suspect":
+            return w.gettext("mail to %(address)s was refused the last time", address=about)
         case _:
             return clean(why)
 
@@ -65,7 +67,7 @@ def kind_word(kind: str, level: int, w: Words) -> str:
     return w.gettext("%(what)s, passed up to tier %(tier)s", what=said, tier=level) if level else said
 
 
-_DELIVERY = {"pending": N_("waits"), "accepted": N_("accepted"), "refused": N_("refused")}
+_DELIVERY = {"pending": N_("waits"), "gathered": N_("gathered"), "accepted": N_("accepted"), "refused": N_("refused")}
 
 
 def delivery_word(state: str, w: Words) -> str:

@@ -10,6 +10,9 @@ _PLAIN = {
     "acknowledged_late": N_("%(by)s acknowledged after the end."),
     "alert_joined": N_("The alert %(alertname)s joined."),
     "again": N_("Over the baseline again."),
+    "data_damaged": N_("Data verified: %(holding)s of %(of)s invariants hold. Damaged rows: %(damaged)s."),
+    "data_unverified": N_("The data could not be verified: %(why)s."),
+    "data_verified": N_("Data verified: %(holding)s of %(of)s invariants hold."),
     "machine_added": N_("%(machine)s answers and gets traffic."),
     "machine_draining": N_("%(machine)s gets no new traffic."),
     "machine_failed": N_("%(machine)s could not be started: %(why)s."),
@@ -17,9 +20,16 @@ _PLAIN = {
     "machine_removed": N_("%(machine)s was removed."),
     "reopened": N_("Over the baseline once more: the incident is open again."),
     "resolved_by_hand": N_("%(by)s declared it over."),
+    "report_edited": N_("%(by)s wrote edition %(number)s of the report."),
+    "report_approved": N_("%(by)s approved the report."),
+    "approval_withdrawn": N_("%(by)s withdrew the approval of the report."),
+    "report_shared": N_("%(by)s shared the report with %(to)s."),
+    "item_added": N_("%(by)s put down an action item for %(owner)s until %(due)s: %(text)s."),
+    "item_done": N_("%(by)s has done: %(text)s."),
     "reviewed": N_("%(by)s closed the review."),
 }
 """Lines whose words need nothing but the facts themselves."""
+_NAMES = ("by", "alertname", "machine", "why", "holding", "of", "damaged", "number", "to", "owner", "due", "text")
 
 
 def timeline_words(entry: Entry, locale: str, w: Words | None = None) -> str:
@@ -27,7 +37,7 @@ def timeline_words(entry: Entry, locale: str, w: Words | None = None) -> str:
     w = w or Words(spoken(locale))
     facts = entry.facts
     if entry.what in _PLAIN:
-        known = {name: text_of(facts, name) or "?" for name in ("by", "alertname", "machine", "why")}
+        known = {name: text_of(facts, name) or "?" for name in _NAMES}
         return w.gettext(_PLAIN[entry.what], **known)
     match entry.what:
         case "told":
@@ -39,6 +49,8 @@ def timeline_words(entry: Entry, locale: str, w: Words | None = None) -> str:
         case "unreachable":
             kind = kind_word(text_of(facts, "kind"), int(number_of(facts, "level") or 0), w)
             why = why_words(text_of(facts, "why"), w)
+            if text_of(facts, "why").startswith("suspect:"):
+                return w.gettext("It is doubtful whether this reaches anybody (%(kind)s): %(why)s.", kind=kind, why=why)
             return w.gettext("Nobody could be told (%(kind)s): %(why)s.", kind=kind, why=why)
         case "exhausted":
             return w.gettext("No tier is left above. Nobody heard of it (%(kind)s).", kind=_kind(entry, w))

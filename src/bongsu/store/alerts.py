@@ -12,7 +12,7 @@ from datetime import datetime
 from typing import Any
 
 import msgspec
-from sqlalchemy import Connection, Row, Select, delete, select, update
+from sqlalchemy import Connection, Row, Select, bindparam, delete, select, update
 
 from bongsu.core.alert import Alert
 from bongsu.core.routing import Destination
@@ -60,6 +60,27 @@ _POSTGRES = (
 )
 
 
+_ALL = 2**31 - 1
+# made once: in a storm of alerts, making a statement costs more than running it
+_THERE = (
+    (alerts.c.service == bindparam("of_service"))
+    & (alerts.c.policy == bindparam("of_policy"))
+    & (alerts.c.group_key == bindparam("of_group"))
+)
+_FIRING = (
+    select(alerts)
+    .where((alerts.c.ends_at > bindparam("now")) & (alerts.c.id > bindparam("after")))
+    .order_by(alerts.c.id)
+    .limit(bindparam("most"))
+)
+_FIRING_THERE = _FIRING.where(_THERE)
+_JOIN_ALL = (
+    update(alerts)
+    .where(_THERE & (alerts.c.ends_at > bindparam("now")) & alerts.c.incident_id.is_(None))
+    .values(incident_id=bindparam("joins"))
+)
+
+
 def row_of(alert: Alert, fingerprint: str, now: datetime, to: Destination | None) -> Row8:
     """An alert as a row; one that nobody is responsible for is kept too, without a service."""
     service, policy, group = (to.service, to.policy, to.group) if to else ("", "", "")
@@ -97,21 +118,27 @@ def firing(
     tx: Connection, now: datetime, to: Destination | None = None, *, after: int = 0, limit: int | None = None
 ) -> list[Kept]:
     """Alerts that have not ended, the oldest first; of one destination, or all. ``after``: rows behind this number."""
-    query = select(alerts).where((alerts.c.ends_at > now) & (alerts.c.id > after))
-    if to is not None:
-        query = query.where(_is(to))
-    return _kept(tx, query.limit(limit))
+    query = _FIRING if to is None else _FIRING_THERE
+    most = _ALL if limit is None else limit
+    return [_one(row) for row in tx.execute(query, {"now": now, "after": after, "most": most, **_of(to)})]
 
 
 def join_all(tx: Connection, to: Destination, now: datetime, incident_id: str) -> None:
     """Note that an incident speaks for every alert of a destination that fires and has none."""
-    waiting = _is(to) & (alerts.c.ends_at > now) & alerts.c.incident_id.is_(None)
-    tx.execute(update(alerts).where(waiting).values(incident_id=incident_id))
+    tx.execute(_JOIN_ALL, {"now": now, "joins": incident_id, **_of(to)})
 
 
-def homeless(tx: Connection, now: datetime) -> set[Destination]:
-    """Destinations with alerts that fire and that no incident speaks for yet."""
+def ended(tx: Connection, since: datetime, now: datetime) -> set[Destination]:
+    """Destinations of which an alert has ended meanwhile by its own ``endsAt``."""
+    over = (alerts.c.ends_at > since) & (alerts.c.ends_at <= now) & alerts.c.incident_id.is_not(None)
+    query = select(alerts.c.service, alerts.c.policy, alerts.c.group_key).where(over).distinct()
+    return {Destination(*row) for row in tx.execute(query)}
+
+
+def homeless(tx: Connection, now: datetime, received_by: datetime | None = None) -> set[Destination]:
+    """Destinations with alerts that fire and that no incident speaks for yet, although they came so long ago."""
     waiting = (alerts.c.ends_at > now) & alerts.c.incident_id.is_(None) & (alerts.c.service != "")
+    waiting &= alerts.c.received_at <= (received_by or now)
     query = select(alerts.c.service, alerts.c.policy, alerts.c.group_key).where(waiting).distinct()
     return {Destination(*row) for row in tx.execute(query)}
 
@@ -121,8 +148,8 @@ def prune(tx: Connection, before: datetime) -> int:
     return tx.execute(delete(alerts).where(alerts.c.ends_at < before)).rowcount
 
 
-def _is(to: Destination) -> Any:
-    return (alerts.c.service == to.service) & (alerts.c.policy == to.policy) & (alerts.c.group_key == to.group)
+def _of(to: Destination | None) -> dict[str, str]:
+    return {} if to is None else {"of_service": to.service, "of_policy": to.policy, "of_group": to.group}
 
 
 def _kept(tx: Connection, query: Select[Any]) -> list[Kept]:

@@ -14,7 +14,7 @@ from concurrent.futures import Future
 from pathlib import Path
 from typing import Any, TypeVar
 
-from sqlalchemy import Connection, create_engine, event, make_url, text
+from sqlalchemy import BigInteger, ColumnElement, Connection, create_engine, event, literal_column, make_url
 from sqlalchemy.engine import Engine
 from sqlalchemy.pool import QueuePool
 
@@ -24,6 +24,7 @@ Transaction = Connection
 Job = tuple[Callable[[Connection], Any], "Future[Any]"]
 SERVING = "bongsu"
 """What our sessions are called in PostgreSQL: a restore looks whether there are any."""
+_AFTER = "after commit"
 _GROUP = 256
 """Jobs in one transaction at the most, so that an early one is not kept waiting for a flood."""
 
@@ -52,8 +53,12 @@ class Database:
     def write(self, job: Callable[[Connection], T]) -> T:
         """Run a job in a transaction and return its value once it is on disk; its exception is raised here."""
         if self._writer is None:
-            with self.engine.begin() as connection:
-                return job(connection)
+            with self.engine.connect() as connection:
+                connection.info[_AFTER] = []
+                with connection.begin():
+                    value = job(connection)
+                _run(connection.info[_AFTER])
+                return value
         return self.submit(job).result()
 
     def submit(self, job: Callable[[Connection], T]) -> Future[T]:
@@ -93,30 +98,59 @@ class Database:
                         going = False
                     else:
                         group.append(first)
-                if group:
+                if len(group) == 1:
+                    _commit_one(connection, *group[0])
+                elif group:
                     _commit_group(connection, group)
+
+
+def _commit_one(connection: Connection, job: Callable[[Connection], Any], done: Future[Any]) -> None:
+    """Without a savepoint: there is nobody else to spare when it fails."""
+    connection.info[_AFTER] = []
+    try:
+        with connection.begin():
+            value = job(connection)
+    except Exception as error:
+        done.set_exception(error)
+        return
+    _run(connection.info[_AFTER])
+    done.set_result(value)
 
 
 def _commit_group(connection: Connection, group: list[Job]) -> None:
     answers: list[tuple[Future[Any], Any, BaseException | None]] = []
+    after: list[Callable[[], None]] = []
     try:
         with connection.begin():
             for job, done in group:
+                connection.info[_AFTER] = []
                 try:
                     with connection.begin_nested():
                         value = job(connection)
                     answers.append((done, value, None))
+                    after += connection.info[_AFTER]
                 except Exception as error:
                     answers.append((done, None, error))
     except Exception as error:
         for _, done in group:
             done.set_exception(error)
         return
+    _run(after)
     for done, value, failed in answers:
         if failed is None:
             done.set_result(value)
         else:
             done.set_exception(failed)
+
+
+def after_commit(tx: Connection, then: Callable[[], None]) -> None:
+    """Have something small done once the transaction is on disk, and not at all if it never is."""
+    tx.info[_AFTER].append(then)
+
+
+def _run(after: list[Callable[[], None]]) -> None:
+    for each in dict.fromkeys(after):
+        each()
 
 
 def _engine(url: str, is_sqlite: bool) -> Engine:
@@ -140,10 +174,13 @@ def _engine(url: str, is_sqlite: bool) -> Engine:
     return engine
 
 
-def database_clock(tx: Connection) -> int:
-    """The database's own time in microseconds since 1970; for leases alone (rule 14)."""
-    if tx.dialect.name == "sqlite":
-        query = "SELECT CAST((julianday('now') - 2440587.5) * 86400000000 AS INTEGER)"
-    else:
-        query = "SELECT CAST(extract(epoch FROM clock_timestamp()) * 1000000 AS BIGINT)"
-    return int(tx.execute(text(query)).scalar_one())
+def database_clock(tx: Connection) -> ColumnElement[int]:
+    """The database's own time in microseconds since 1970, for a statement; for leases alone (rule 14)."""
+    return clock_of(tx.dialect.name)
+
+
+def clock_of(dialect: str) -> ColumnElement[int]:
+    """The same, by the name of the database's dialect."""
+    if dialect == "sqlite":
+        return literal_column("CAST((julianday('now') - 2440587.5) * 86400000000 AS INTEGER)", BigInteger)
+    return literal_column("CAST(extract(epoch FROM clock_timestamp()) * 1000000 AS BIGINT)", BigInteger)

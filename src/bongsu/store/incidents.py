@@ -5,12 +5,22 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime
 
-from sqlalchemy import Connection, insert, select, update
+from sqlalchemy import Connection, bindparam, insert, select, update
 
 from bongsu.core.errors import NotFound, Stale
 from bongsu.core.incident import Incident
 from bongsu.store.columns import pack, unpack
 from bongsu.store.schema import incidents
+
+# made once: in a storm of alerts, making a statement costs more than running it
+_ADD = insert(incidents)
+_LATEST = (
+    select(incidents.c.body)
+    .where(incidents.c.service == bindparam("of_service"))
+    .where((incidents.c.policy == bindparam("of_policy")) & (incidents.c.group_key == bindparam("of_group")))
+    .order_by(incidents.c.opened_at.desc(), incidents.c.id.desc())
+    .limit(1)
+)
 
 
 def load(tx: Connection, incident_id: str) -> Incident:
@@ -24,9 +34,7 @@ def load(tx: Connection, incident_id: str) -> Incident:
 
 def latest(tx: Connection, service: str, policy: str, group: str = "") -> Incident | None:
     """The newest incident of a (service, policy, group), open or not."""
-    same = (incidents.c.service == service) & (incidents.c.policy == policy) & (incidents.c.group_key == group)
-    query = select(incidents.c.body).where(same).order_by(incidents.c.opened_at.desc(), incidents.c.id.desc()).limit(1)
-    body = tx.execute(query).scalar()
+    body = tx.execute(_LATEST, {"of_service": service, "of_policy": policy, "of_group": group}).scalar()
     return None if body is None else unpack(body, Incident)
 
 
@@ -56,7 +64,7 @@ def open_under(tx: Connection, watched: Sequence[str]) -> list[Incident]:
 
 def add(tx: Connection, incident: Incident) -> None:
     """Keep a new incident; a second open one of the same (service, policy, group) is refused by the database."""
-    tx.execute(insert(incidents).values(id=incident.id, **_row(incident)))
+    tx.execute(_ADD, {"id": incident.id, **_row(incident)})
 
 
 def save(tx: Connection, incident: Incident, read: int) -> None:

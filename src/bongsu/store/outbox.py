@@ -1,7 +1,8 @@
 """The outbox: one row per message and address, written in the transaction that decided on it.
 
-States: pending, accepted, refused (for good). A row is claimed with a lease on the database's clock and a fencing
-token: whoever lost its lease cannot write its result any more.
+States: pending, gathered (into a digest that will tell it), accepted, refused (for good). A row is claimed with a lease
+on the database's clock and a fencing token: whoever lost its lease cannot write its result any more. Leases are short,
+and renewed while the message is held, so that another process soon sends what a killed one had claimed.
 """
 
 from __future__ import annotations
@@ -10,20 +11,34 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy import Connection, Row, func, insert, select, update
+from sqlalchemy import ColumnElement, Connection, Row, bindparam, func, insert, select, update
+from sqlalchemy.dialects.postgresql import insert as postgresql_insert
+from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 
+from bongsu.core.delivery import CHANNEL
 from bongsu.core.incident import Facts
 from bongsu.core.schedule import Recipient
 from bongsu.store.columns import pack, unpack
-from bongsu.store.database import database_clock
+from bongsu.store.database import clock_of, database_clock
 from bongsu.store.schema import attempts, outbox
 
-LEASE = timedelta(seconds=60)
+LEASE = timedelta(seconds=10)
+_PUT = {
+    "sqlite": sqlite_insert(outbox).on_conflict_do_nothing(index_elements=["message_id"]),
+    "postgresql": postgresql_insert(outbox).on_conflict_do_nothing(index_elements=["message_id"]),
+}
+_PUT_CLAIMED = {
+    dialect: put.values(leased_until=clock_of(dialect) + LEASE // timedelta(microseconds=1), fence=1).returning(outbox)
+    for dialect, put in _PUT.items()
+}
 
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """A row of the outbox. ``decided_at`` is service time; ``written_at`` and ``accepted_at`` are wall time."""
+    """A row of the outbox. ``decided_at`` is service time; ``written_at`` and ``accepted_at`` are wall time.
+
+    ``incident_id`` is empty for what belongs to no incident; ``digest_id`` is the message that tells this one.
+    """
 
     id: int
     message_id: str
@@ -41,6 +56,19 @@ class Message:
     fence: int
     accepted_at: datetime | None = None
     answer: str | None = None
+    digest_id: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """How an attempt went, and when to try again if ``state`` is still pending."""
+
+    message: Message
+    state: str
+    at: datetime
+    outcome: str
+    answer: str
+    due_at: datetime
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,72 +80,109 @@ class Attempt:
     answer: str
 
 
-def put(tx: Connection, message: Message) -> None:
-    """Add a message; one with the same Message-ID is there already and stays as it is."""
-    known = tx.execute(select(outbox.c.id).where(outbox.c.message_id == message.message_id)).scalar()
-    if known is not None:
-        return
-    to = message.recipient
-    tx.execute(
-        insert(outbox).values(
-            message_id=message.message_id,
-            incident_id=message.incident_id,
-            kind=message.kind,
-            level=message.level,
-            occurrence=message.occurrence,
-            recipient=to.id,
-            name=to.name,
-            address=to.address,
-            locale=to.locale,
-            facts=pack(message.facts),
-            decided_at=message.decided_at,
-            written_at=message.written_at,
-            due_at=message.due_at,
-            state="pending",
-            attempts=0,
-            leased_until=0,
-            fence=0,
-        )
-    )
+def fresh(message_id: str, kind: str, to: Recipient, facts: Facts, decided_at: datetime, at: datetime) -> Message:
+    """A message that belongs to no incident, to be sent at once."""
+    return Message(0, message_id, "", kind, 0, 1, to, facts, decided_at, at, at, "pending", 0, 0)
 
 
-def claim(tx: Connection, now: datetime, limit: int, lease: timedelta = LEASE) -> list[Message]:
-    """Take due messages that nobody holds, for as long as the lease lasts."""
-    clock = database_clock(tx)
+def put(tx: Connection, *messages: Message) -> None:
+    """Add messages; one with the same Message-ID is there already and stays as it is."""
+    if messages:
+        tx.execute(_PUT[tx.dialect.name], [_row(message) for message in messages])
+
+
+def put_claimed(tx: Connection, messages: Sequence[Message]) -> list[Message]:
+    """Add messages that the caller sends itself, at once: they are claimed from the beginning."""
+    if not messages:
+        return []
+    rows = [_row(message) for message in messages]
+    for row in rows:
+        del row["leased_until"], row["fence"]
+    found = tx.execute(_PUT_CLAIMED[tx.dialect.name], rows)
+    return sorted((message_of(row) for row in found), key=lambda message: message.id)
+
+
+def claim(tx: Connection, now: datetime, limit: int, *, mail: bool = True, lease: timedelta = LEASE) -> list[Message]:
+    """Take due messages that nobody holds, for as long as the lease lasts; without ``mail`` only other channels'."""
     free = (
         select(outbox.c.id)
-        .where((outbox.c.state == "pending") & (outbox.c.due_at <= now) & (outbox.c.leased_until < clock))
+        .where(_ready(tx, now, mail))
         .order_by(outbox.c.due_at, outbox.c.id)
         .limit(limit)
         .with_for_update(skip_locked=True)
+        .cte("free")
+        .prefix_with("MATERIALIZED", dialect="postgresql")  # or the planner may run the LIMIT once for every row
     )
     taken = (
         update(outbox)
-        .where(outbox.c.id.in_(free.scalar_subquery()))
-        .values(leased_until=clock + lease // timedelta(microseconds=1), fence=outbox.c.fence + 1)
+        .where(outbox.c.id.in_(select(free.c.id)))
+        .values(leased_until=_until(tx, lease), fence=outbox.c.fence + 1)
         .returning(outbox)
     )
-    return sorted((_message(row) for row in tx.execute(taken)), key=lambda message: message.id)
+    return sorted((message_of(row) for row in tx.execute(taken)), key=lambda message: (message.due_at, message.id))
 
 
-def finish(
-    tx: Connection, message: Message, *, state: str, at: datetime, outcome: str, answer: str, due_at: datetime
-) -> bool:
-    """Write the result of an attempt; False when the lease was lost to somebody else meanwhile."""
-    done = (
-        update(outbox)
-        .where((outbox.c.id == message.id) & (outbox.c.fence == message.fence) & (outbox.c.state == "pending"))
-        .values(
-            state=state,
-            attempts=outbox.c.attempts + 1,
-            leased_until=0,
-            due_at=due_at,
-            answer=answer,
-            accepted_at=at if state == "accepted" else None,
-        )
+def is_due(tx: Connection, now: datetime, *, mail: bool = True) -> bool:
+    """Whether a claim would find anything; reading it disturbs nobody."""
+    return bool(tx.execute(select(select(outbox.c.id).where(_ready(tx, now, mail)).exists())).scalar())
+
+
+def renew(tx: Connection, messages: Sequence[Message], lease: timedelta = LEASE) -> None:
+    """Hold claimed messages for longer; those lost to somebody else stay lost."""
+    _lease(tx, messages, _until(tx, lease))
+
+
+def let_go(tx: Connection, messages: Sequence[Message]) -> None:
+    """Give claimed messages back untried."""
+    _lease(tx, messages, 0)
+
+
+_OURS = (outbox.c.id == bindparam("of_id")) & (outbox.c.fence == bindparam("of_fence")) & (outbox.c.state == "pending")
+_HELD = (
+    select(outbox.c.id, outbox.c.fence)
+    .where(outbox.c.id.in_(bindparam("these", expanding=True)) & (outbox.c.state == "pending"))
+    .order_by(outbox.c.id)
+    .with_for_update()
+)
+_TRIED = insert(attempts)
+_FINISH = (
+    update(outbox)
+    .where(_OURS)
+    .values(
+        state=bindparam("to_state"),
+        attempts=outbox.c.attempts + 1,
+        leased_until=0,
+        due_at=bindparam("to_due_at"),
+        answer=bindparam("to_answer"),
+        accepted_at=bindparam("to_accepted_at"),
     )
-    kept = tx.execute(done).rowcount == 1
-    tx.execute(insert(attempts).values(outbox_id=message.id, at=at, outcome=outcome, answer=answer))
+)
+
+
+def finish(tx: Connection, results: Sequence[Result]) -> set[int]:
+    """Write how attempts went; the ids of those whose lease was not lost to somebody else meanwhile."""
+    mine = {(each.message.id, each.message.fence) for each in results}
+    held = tx.execute(_HELD, {"these": [each[0] for each in mine]})
+    kept = {row.id for row in held if (row.id, row.fence) in mine}
+    changes = [
+        {
+            "of_id": each.message.id,
+            "of_fence": each.message.fence,
+            "to_state": each.state,
+            "to_due_at": each.due_at,
+            "to_answer": each.answer,
+            "to_accepted_at": each.at if each.state == "accepted" else None,
+        }
+        for each in results
+        if each.message.id in kept
+    ]
+    if changes:
+        tx.execute(_FINISH, changes)
+    tries = [
+        {"outbox_id": each.message.id, "at": each.at, "outcome": each.outcome, "answer": each.answer}
+        for each in results
+    ]
+    tx.execute(_TRIED, tries)
     return kept
 
 
@@ -126,17 +191,16 @@ def release(tx: Connection) -> None:
     tx.execute(update(outbox).where(outbox.c.state == "pending").values(leased_until=0))
 
 
-def next_due(tx: Connection) -> datetime | None:
-    """When the next message waits to be sent, leased or not."""
-    query = select(func.min(outbox.c.due_at)).where(outbox.c.state == "pending")
-    due: datetime | None = tx.execute(query).scalar()
-    return due
-
-
 def of(tx: Connection, incident_id: str) -> list[Message]:
     """Every message of an incident, in the order written."""
     query = select(outbox).where(outbox.c.incident_id == incident_id).order_by(outbox.c.id)
-    return [_message(row) for row in tx.execute(query)]
+    return [message_of(row) for row in tx.execute(query)]
+
+
+def by_message_id(tx: Connection, message_ids: Sequence[str]) -> list[Message]:
+    """The messages with these Message-IDs, in the order written."""
+    query = select(outbox).where(outbox.c.message_id.in_(message_ids)).order_by(outbox.c.id)
+    return [message_of(row) for row in tx.execute(query)]
 
 
 def alike(tx: Connection, message: Message) -> list[Message]:
@@ -147,7 +211,7 @@ def alike(tx: Connection, message: Message) -> list[Message]:
         & (outbox.c.level == message.level)
         & (outbox.c.occurrence == message.occurrence)
     )
-    return [_message(row) for row in tx.execute(select(outbox).where(same))]
+    return [message_of(row) for row in tx.execute(select(outbox).where(same))]
 
 
 def told(tx: Connection, incident_id: str) -> tuple[Recipient, ...]:
@@ -165,13 +229,73 @@ def attempts_of(tx: Connection, message_ids: Sequence[int]) -> dict[int, list[At
     return found
 
 
+def search(
+    tx: Connection,
+    *,
+    ids: Sequence[int] | None = None,
+    incident: str | None = None,
+    recipient: str | None = None,
+    state: str | None = None,
+    limit: int = 100,
+) -> list[Message]:
+    """Messages, the newest first. ``recipient``: person:x or team:x."""
+    query = select(outbox).order_by(outbox.c.id.desc()).limit(limit)
+    if ids is not None:
+        query = query.where(outbox.c.id.in_(ids))
+    if incident is not None:
+        query = query.where(outbox.c.incident_id == incident)
+    if recipient is not None:
+        query = query.where(outbox.c.recipient == recipient)
+    if state is not None:
+        query = query.where(outbox.c.state == state)
+    return [message_of(row) for row in tx.execute(query)]
+
+
 def counts(tx: Connection) -> dict[str, int]:
     """How many messages are in each state."""
     query = select(outbox.c.state, func.count()).group_by(outbox.c.state)
     return {row[0]: row[1] for row in tx.execute(query)}
 
 
-def _message(row: Row[tuple[object, ...]]) -> Message:
+def _ready(tx: Connection, now: datetime, mail: bool) -> ColumnElement[bool]:
+    ready = (outbox.c.state == "pending") & (outbox.c.due_at <= now) & (outbox.c.leased_until < database_clock(tx))
+    return ready if mail else ready & outbox.c.address.startswith(CHANNEL, autoescape=True)
+
+
+def _until(tx: Connection, lease: timedelta) -> ColumnElement[int]:
+    return database_clock(tx) + lease // timedelta(microseconds=1)
+
+
+def _lease(tx: Connection, messages: Sequence[Message], until: ColumnElement[int] | int) -> None:
+    ours = [{"of_id": each.id, "of_fence": each.fence} for each in sorted(messages, key=lambda each: each.id)]
+    if ours:
+        tx.execute(update(outbox).where(_OURS).values(leased_until=until), ours)
+
+
+def _row(message: Message) -> dict[str, object]:
+    to = message.recipient
+    return {
+        "message_id": message.message_id,
+        "incident_id": message.incident_id,
+        "kind": message.kind,
+        "level": message.level,
+        "occurrence": message.occurrence,
+        "recipient": to.id,
+        "name": to.name,
+        "address": to.address,
+        "locale": to.locale,
+        "facts": pack(message.facts),
+        "decided_at": message.decided_at,
+        "written_at": message.written_at,
+        "due_at": message.due_at,
+        "state": "pending",
+        "attempts": 0,
+        "leased_until": 0,
+        "fence": 0,
+    }
+
+
+def message_of(row: Row[tuple[object, ...]]) -> Message:
     return Message(
         id=row.id,
         message_id=row.message_id,
@@ -189,4 +313,5 @@ def _message(row: Row[tuple[object, ...]]) -> Message:
         fence=row.fence,
         accepted_at=row.accepted_at,
         answer=row.answer,
+        digest_id=row.digest_id,
     )

@@ -10,6 +10,8 @@ metadata = MetaData()
 _id = BigInteger().with_variant(Integer, "sqlite")
 _open = text("is_open = 1")
 _waiting = text("state = 'pending'")
+_gathered = text("digest_id IS NOT NULL")
+_unended = text("ended_at IS NULL")
 
 breaches = Table(
     "breaches",
@@ -80,9 +82,13 @@ outbox = Table(
     Column("fence", Integer, nullable=False),
     Column("accepted_at", Instant),
     Column("answer", Text),
+    Column("digest_id", BigInteger),
     Index("outbox_message", "message_id", unique=True),
     Index("outbox_due", "due_at", sqlite_where=_waiting, postgresql_where=_waiting),
     Index("outbox_incident", "incident_id", "id"),
+    Index("outbox_digest", "digest_id", sqlite_where=_gathered, postgresql_where=_gathered),
+    Index("outbox_address", "address", "written_at"),
+    Index("outbox_state", "state", "id"),
 )
 
 attempts = Table(
@@ -94,6 +100,26 @@ attempts = Table(
     Column("outcome", Text, nullable=False),
     Column("answer", Text, nullable=False),
     Index("attempts_outbox", "outbox_id"),
+)
+
+suspects = Table(
+    "suspects",
+    metadata,
+    Column("address", Text, primary_key=True),
+    Column("since", Instant, nullable=False),
+    Column("why", Text, nullable=False),
+)
+
+outages = Table(
+    "outages",
+    metadata,
+    Column("id", _id, primary_key=True, autoincrement=True),
+    Column("way", Text, nullable=False),
+    Column("since", Instant, nullable=False),
+    Column("why", Text, nullable=False),
+    Column("told_at", Instant),
+    Column("ended_at", Instant),
+    Index("outages_open", "way", unique=True, sqlite_where=_unended, postgresql_where=_unended),
 )
 
 _joined, _homeless = text("incident_id IS NOT NULL"), text("incident_id IS NULL")
@@ -157,4 +183,104 @@ reports = Table(
     Column("incident_id", Text, primary_key=True),
     Column("made_at", Instant, nullable=False),
     Column("body", Text, nullable=False),
+)
+
+overrides = Table(
+    "overrides",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("schedule", Text, nullable=False),
+    Column("person", Text, nullable=False),
+    Column("starts_at", Instant, nullable=False),
+    Column("ends_at", Instant, nullable=False),
+    Column("made_by", Text, nullable=False),
+    Column("made_at", Instant, nullable=False),
+    Column("note", Text, nullable=False),
+    Index("overrides_ends", "ends_at"),
+)
+
+contact_rounds = Table(
+    "contact_rounds",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("started_at", Instant, nullable=False),
+    Column("ends_at", Instant, nullable=False),
+    Column("started_by", Text, nullable=False),
+    Column("reported_at", Instant),
+    Index("contact_rounds_started", "started_at"),
+)
+
+contact_asks = Table(
+    "contact_asks",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("round_id", Text, nullable=False),
+    Column("recipient", Text, nullable=False),
+    Column("name", Text, nullable=False),
+    Column("address", Text, nullable=False),
+    Column("locale", Text, nullable=False),
+    Column("asked_at", Instant, nullable=False),
+    Column("answered_at", Instant),
+    Index("contact_asks_once", "round_id", "recipient", "address", unique=True),
+)
+
+weeklies = Table(
+    "weeklies",
+    metadata,
+    Column("name", Text, primary_key=True),
+    Column("slot", Instant, nullable=False),
+)
+
+data_jobs = Table(
+    "data_jobs",
+    metadata,
+    Column("name", Text, primary_key=True),
+    Column("kind", Text, primary_key=True),
+    Column("due_at", Instant, nullable=False),
+    Column("ran_at", Instant),
+    Column("fault", Text),
+)
+
+data_checks = Table(
+    "data_checks",
+    metadata,
+    Column("id", _id, primary_key=True, autoincrement=True),
+    Column("name", Text, nullable=False),
+    Column("at", Instant, nullable=False),
+    Column("incident_id", Text),
+    Column("body", Text, nullable=False),
+    Index("data_checks_name", "name", "at"),
+    Index("data_checks_incident", "incident_id"),
+)
+
+editions = Table(
+    "editions",
+    metadata,
+    Column("id", _id, primary_key=True, autoincrement=True),
+    Column("incident_id", Text, nullable=False),
+    Column("number", Integer, nullable=False),
+    Column("at", Instant, nullable=False),
+    Column("body", Text, nullable=False),
+    Index("editions_number", "incident_id", "number", unique=True),
+)
+
+approvals = Table(
+    "approvals",
+    metadata,
+    Column("incident_id", Text, primary_key=True),
+    Column("number", Integer, nullable=False),
+    Column("by_whom", Text, nullable=False),
+    Column("at", Instant, nullable=False),
+)
+
+items = Table(
+    "items",
+    metadata,
+    Column("id", _id, primary_key=True, autoincrement=True),
+    Column("incident_id", Text, nullable=False),
+    Column("due", Text, nullable=False),
+    Column("is_open", Integer, nullable=False),
+    Column("body", Text, nullable=False),
+    Index("items_incident", "incident_id"),
+    Index("items_open", "due", sqlite_where=_open, postgresql_where=_open),
 )

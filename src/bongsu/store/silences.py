@@ -4,12 +4,17 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from sqlalchemy import Connection, insert, select, update
+from sqlalchemy import Connection, bindparam, insert, select, update
 
 from bongsu.core.errors import NotFound
 from bongsu.core.silence import Silence
 from bongsu.store.columns import pack, unpack
 from bongsu.store.schema import silences
+
+# made once: in a storm of alerts, making a statement costs more than running it
+_SINCE = (
+    select(silences.c.body).where(silences.c.ends_at > bindparam("ended")).order_by(silences.c.ends_at, silences.c.id)
+)
 
 
 def load(tx: Connection, silence_id: str) -> Silence:
@@ -29,5 +34,4 @@ def put(tx: Connection, silence: Silence) -> None:
 
 def since(tx: Connection, ended: datetime) -> list[Silence]:
     """Every silence that had not ended at a time, the one that ends first coming first."""
-    query = select(silences.c.body).where(silences.c.ends_at > ended).order_by(silences.c.ends_at, silences.c.id)
-    return [unpack(body, Silence) for body in tx.execute(query).scalars()]
+    return [unpack(body, Silence) for body in tx.execute(_SINCE, {"ended": ended}).scalars()]

@@ -10,12 +10,14 @@ from bongsu.core.incident import Entry
 from bongsu.store.columns import pack, unpack
 from bongsu.store.schema import timeline
 
+_APPEND = insert(timeline)
+
 
 def append(tx: Connection, incident_id: str, entries: Sequence[Entry]) -> None:
     """Add lines."""
     if entries:
         rows = [{"incident_id": incident_id, "at": e.at, "what": e.what, "facts": pack(e.facts)} for e in entries]
-        tx.execute(insert(timeline), rows)
+        tx.execute(_APPEND, rows)
 
 
 def of(tx: Connection, incident_id: str) -> list[Entry]:

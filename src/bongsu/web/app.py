@@ -10,15 +10,21 @@ from litestar.openapi import OpenAPIConfig
 from bongsu import __version__
 from bongsu.core.errors import BongsuError
 from bongsu.engine.context import Context
+from bongsu.web.aftermath import aftermath_router
 from bongsu.web.alertmanager import alertmanager_router
 from bongsu.web.api import api_router
 from bongsu.web.console import console_router
+from bongsu.web.deliveries import deliveries_pages, deliveries_router
 from bongsu.web.door import Door
 from bongsu.web.hooks import hooks_router
 from bongsu.web.letters import letters_router
 from bongsu.web.muting import muting_router
+from bongsu.web.oncall import people_router
 from bongsu.web.pages import page_settings
+from bongsu.web.people_api import people_api_router
 from bongsu.web.problems import answer, refuse
+from bongsu.web.review import review_router
+from bongsu.web.written import written_router
 
 LARGEST_BODY = 16 * 1024 * 1024
 
@@ -26,7 +32,21 @@ LARGEST_BODY = 16 * 1024 * 1024
 def create_app(context: Context) -> Door:
     """The application over a context."""
     app = Litestar(
-        route_handlers=[alertmanager_router, hooks_router, api_router, muting_router, console_router, letters_router],
+        route_handlers=[
+            alertmanager_router,
+            hooks_router,
+            api_router,
+            muting_router,
+            people_api_router,
+            deliveries_router,
+            aftermath_router,
+            console_router,
+            letters_router,
+            people_router,
+            deliveries_pages,
+            written_router,
+            review_router,
+        ],
         state=State({"context": context}),
         exception_handlers={BongsuError: answer, HTTPException: refuse},
         openapi_config=OpenAPIConfig(title="Bongsu", version=__version__, path="/api/schema"),

@@ -1,0 +1,207 @@
+"""Sends what is due on a few threads: one mail at a time to each address, in order, its result on disk before the next.
+
+So a kill repeats at most one mail for each recipient, and no "resolved" overtakes the alarm. Messages are claimed in
+batches, and results are written in groups; what is held keeps its lease for as long as this process lives.
+"""
+
+from __future__ import annotations
+
+import logging
+import queue
+import threading
+from collections import deque
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from datetime import timedelta
+
+from bongsu.core.delivery import channel_of, next_attempt
+from bongsu.engine import deliver, relay
+from bongsu.engine.context import Context
+from bongsu.store import outbox
+from bongsu.store.outbox import LEASE, Message, Result
+from bongsu.telemetry import JOB_FAILURES, count_delivery
+
+log = logging.getLogger("bongsu.postman")
+MOST_HELD = 256
+"""Messages claimed at a time at the most: enough to keep every connection busy, few enough to share with others."""
+GROUP = 64
+"""Messages claimed, and results written, in one transaction at the most."""
+_BESIDE = 2
+"""Threads beside one for each connection to the relay, so that other channels go on while all of those are stuck."""
+
+Done = tuple[Message, Result | None]
+"""A message, and how it went; None: given back untried, for the relay went away."""
+
+
+class Postman:
+    """``round`` claims and hands out; it returns at once. ``write`` writes results until ``stop``."""
+
+    def __init__(self, context: Context) -> None:
+        self._context = context
+        self._pool = ThreadPoolExecutor(context.senders + _BESIDE, thread_name_prefix="sender")
+        self._guard = threading.Lock()
+        self._held: dict[int, Message] = {}
+        self._behind: dict[str, deque[Message]] = {}
+        """By address: the messages that wait for the one under way."""
+        self._done: queue.SimpleQueue[Done | None] = queue.SimpleQueue()
+        self._renewed = context.wall.now()
+        self._probes = 0
+        self._more = False
+        """Whether more was due than could be held."""
+        context.outgoing.open(self._take_all, lambda: len(self._held) < MOST_HELD, self._prepare)
+
+    def round(self) -> None:
+        """Claim what is due and hand it to the senders; keep leases; ask for a relay that is away."""
+        relay.look(self._context)
+        self._renew()
+        if self._context.relay.down:
+            self._probe()
+        while (room := min(MOST_HELD - len(self._held), GROUP)) > 0 and self._is_due():
+            claimed = deliver.claim(self._context, room)
+            self._take_all(claimed)
+            if len(claimed) < room:
+                self._more = False
+                return
+        self._more = room <= 0
+
+    def write(self) -> None:
+        """Write results as they come, as many together as there are."""
+        ended = False
+        while not ended:
+            taken = [self._done.get()]
+            with suppress(queue.Empty):
+                while len(taken) < GROUP:
+                    taken.append(self._done.get_nowait())
+            done = [each for each in taken if each is not None]
+            ended = len(done) < len(taken)
+            try:
+                self._write(done)
+            except Exception:
+                JOB_FAILURES.labels("results").inc()
+                log.exception("results not written; these messages may go out once more")
+            self._next(done)
+
+    def stop(self) -> None:
+        """Finish what is under way."""
+        self._context.outgoing.close()
+        self._pool.shutdown(wait=True, cancel_futures=True)
+        self._done.put(None)
+
+    def give_back(self) -> None:
+        """After the end: what is still held is anybody's."""
+        self._context.db.write(lambda tx: outbox.let_go(tx, list(self._held.values())))
+
+    def _is_due(self) -> bool:
+        """Whether asking for the lock of a claim is worth it."""
+        now, mail = self._context.wall.now(), not self._context.relay.down
+        return self._context.db.read(lambda tx: outbox.is_due(tx, now, mail=mail))
+
+    def _take_all(self, messages: Sequence[Message]) -> None:
+        free: list[Message] = []
+        with self._guard:
+            for message in messages:
+                self._held[message.id] = message
+                behind = self._behind.get(message.recipient.address)
+                if behind is None:
+                    self._behind[message.recipient.address] = deque()
+                    free.append(message)
+                else:
+                    behind.append(message)
+        for message in free:
+            self._submit(message)
+
+    def _submit(self, message: Message) -> None:
+        with suppress(RuntimeError):  # the pool has ended; the message is given back
+            self._pool.submit(self._send, message)
+
+    def _send(self, message: Message) -> None:
+        if self._context.relay.down and channel_of(message.recipient.address) is None:
+            self._done.put((message, None))
+            return
+        try:
+            result = deliver.attempt(self._context, message)
+        except Exception as error:  # a fault of ours must not hold the address up, nor be tried without end
+            JOB_FAILURES.labels("delivery").inc()
+            log.exception("delivery failed", extra={"message_id": message.message_id})
+            now, wait = self._context.wall.now(), next_attempt(message.attempts + 1, message.message_id)
+            result = Result(message, "pending", now, "retry:error", type(error).__name__, now + wait)
+        count_delivery(result.outcome)
+        self._done.put((message, result))
+        self._think_ahead(message.recipient.address)
+
+    def _prepare(self, messages: Sequence[Message]) -> None:
+        """Find the words while the disk is busy; when much is to be sent, that would be for nothing: few are kept."""
+        if not self._held and len(messages) <= self._context.senders:
+            for message in messages:
+                with suppress(RuntimeError):
+                    self._pool.submit(self._find_words, message)
+
+    def _think_ahead(self, address: str) -> None:
+        """Find the words of the address's next mail while the result of this one goes to disk."""
+        with self._guard:
+            behind = self._behind.get(address)
+            following = behind[0] if behind else None
+        if following is not None:
+            self._find_words(following)
+
+    def _find_words(self, message: Message) -> None:
+        with suppress(Exception):  # they are found again when it is sent, and a fault is seen there
+            deliver.compose(self._context, message)
+
+    def _write(self, done: list[Done]) -> None:
+        results = [result for _, result in done if result is not None]
+        untried = [message for message, result in done if result is None]
+        if results:
+            deliver.finish(self._context, results)
+        if untried:
+            self._context.db.write(lambda tx: outbox.let_go(tx, untried))
+
+    def _next(self, done: list[Done]) -> None:
+        """Their addresses are free for what waits behind them."""
+        following: list[Message] = []
+        with self._guard:
+            for message, _ in done:
+                self._held.pop(message.id, None)
+                behind = self._behind[message.recipient.address]
+                if behind:
+                    following.append(behind.popleft())
+                else:
+                    del self._behind[message.recipient.address]
+            claim = self._more and len(self._held) <= MOST_HELD // 2
+        for message in following:
+            self._submit(message)
+        if claim:
+            self._context.mail_due.set()
+
+    def _renew(self) -> None:
+        now = self._context.wall.now()
+        if now - self._renewed < LEASE / 3:
+            return
+        self._renewed = now
+        with self._guard:
+            held = list(self._held.values())
+        if held:
+            self._context.db.write(lambda tx: outbox.renew(tx, held))
+
+    def _probe(self) -> None:
+        """One more than those that still wait for an answer: a silent connection hides no relay that is back."""
+        with self._guard:
+            if self._probes >= self._context.senders:
+                return
+            self._probes += 1
+        self._pool.submit(self._ask)
+
+    def _ask(self) -> None:
+        try:
+            relay.probe(self._context)
+        except Exception:
+            JOB_FAILURES.labels("probe").inc()
+            log.exception("probe failed")
+        finally:
+            with self._guard:
+                self._probes -= 1
+
+
+EVERY = timedelta(seconds=1)
+"""How often ``round`` is due when nothing wakes it: the distance of probes."""

@@ -1,0 +1,61 @@
+"""When a way to reach people was closed: the mail relay's outages, one open at a time."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import Connection, insert, select, update
+
+from bongsu.store.schema import outages
+
+MAIL = "mail"
+
+
+@dataclass(frozen=True, slots=True)
+class Outage:
+    """An outage, in wall time. ``told_at``: when the alarm of its own was written."""
+
+    id: int
+    since: datetime
+    why: str
+    told_at: datetime | None
+    ended_at: datetime | None
+
+
+def begin(tx: Connection, since: datetime, why: str) -> Outage:
+    """The outage that is open, or a new one."""
+    found = running(tx)
+    if found is not None:
+        return found
+    tx.execute(insert(outages).values(way=MAIL, since=since, why=why))
+    begun = running(tx)
+    assert begun is not None
+    return begun
+
+
+def running(tx: Connection) -> Outage | None:
+    """The outage that is open."""
+    row = tx.execute(select(outages).where(outages.c.ended_at.is_(None) & (outages.c.way == MAIL))).first()
+    return None if row is None else Outage(row.id, row.since, row.why, row.told_at, row.ended_at)
+
+
+def tell(tx: Connection, outage: Outage, at: datetime) -> bool:
+    """Note that its alarm is written; False when somebody else was faster."""
+    change = update(outages).where((outages.c.id == outage.id) & outages.c.told_at.is_(None))
+    return tx.execute(change.values(told_at=at)).rowcount == 1
+
+
+def end(tx: Connection, at: datetime) -> Outage | None:
+    """Close the open outage and return it; None when there is none."""
+    found = running(tx)
+    if found is None:
+        return None
+    change = update(outages).where((outages.c.id == found.id) & outages.c.ended_at.is_(None))
+    return found if tx.execute(change.values(ended_at=at)).rowcount == 1 else None
+
+
+def latest(tx: Connection, limit: int = 20) -> list[Outage]:
+    """The newest first."""
+    query = select(outages).where(outages.c.way == MAIL).order_by(outages.c.id.desc()).limit(limit)
+    return [Outage(row.id, row.since, row.why, row.told_at, row.ended_at) for row in tx.execute(query)]
