@@ -21,6 +21,7 @@ from bongsu.cli import (
     incidents,
     init,
     lab,
+    maintenance,
     notify,
     oncall,
     policy,
@@ -47,6 +48,8 @@ app.command("generate")(generate.generate)
 app.command("impact")(impact.impact)
 app.command("doctor")(doctor.doctor)
 app.add_typer(incidents.app, name="incidents")
+app.add_typer(maintenance.app, name="maintenance")
+app.add_typer(maintenance.silence_app, name="silence")
 app.add_typer(notify.app, name="notify")
 app.add_typer(oncall.app, name="oncall")
 app.add_typer(oncall.schedules, name="schedule")

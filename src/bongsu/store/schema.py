@@ -152,6 +152,15 @@ silences = Table(
     Index("silences_ends", "ends_at"),
 )
 
+maintenances = Table(
+    "maintenances",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("ends_at", Instant, nullable=False),
+    Column("body", Text, nullable=False),
+    Index("maintenances_ends", "ends_at"),
+)
+
 actions = Table(
     "actions",
     metadata,

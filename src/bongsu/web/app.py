@@ -19,6 +19,7 @@ from bongsu.web.door import Door
 from bongsu.web.hooks import hooks_router
 from bongsu.web.impacts import impacts_router
 from bongsu.web.letters import letters_router
+from bongsu.web.muting import muting_router
 from bongsu.web.oncall import people_router
 from bongsu.web.pages import page_settings
 from bongsu.web.people_api import people_api_router
@@ -36,6 +37,7 @@ def create_app(context: Context) -> Door:
             alertmanager_router,
             hooks_router,
             api_router,
+            muting_router,
             people_api_router,
             deliveries_router,
             aftermath_router,
