@@ -1,4 +1,4 @@
-.PHONY: help drill drill-sabotage up down test check bench bench-ingest bench-mail bench-instrument crash dashboards replay-images verify-grafana lock messages bench-forecast bench-backtest bench-restore
+.PHONY: help drill drill-sabotage up down test check bench bench-ingest bench-mail bench-instrument crash dashboards replay-images verify-grafana lock messages bench-forecast bench-backtest bench-restore bench-impact
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile
@@ -53,6 +53,10 @@ bench-backtest: ## how long a back-test of 30 days of 100 machines takes
 bench-restore: ## the shop's data damaged at random under load, found and put right
 	sh bin/install
 	.venv/bin/python -m bench.restore
+
+bench-impact: ## counting who was hurt: 10 M lines of Parquet, 1 M of JSON, the server's memory
+	sh bin/install
+	.venv/bin/python -m bench.impact
 
 dashboards: ## build Grafana's dashboards anew
 	sh bin/install

@@ -26,6 +26,7 @@ from bongsu.config.rosters import beat_of, hours, layers_of, weekly, zone_of
 from bongsu.config.sections import DataSection, ScheduleSection
 from bongsu.core.contact import Weekly
 from bongsu.core.errors import BongsuError, InvalidInput
+from bongsu.core.impact import BOTS, MONITORING, Rules, Sales
 from bongsu.core.matcher import parse
 from bongsu.core.policy import Ceiling, Policy, Runway, Tier
 from bongsu.core.profile import expressions
@@ -87,6 +88,8 @@ def service_of(name: str, section: ServiceSection, config: Config) -> Service:
         stale=stale,
         look_back=config.watch.look_back,
         most_machines=section.max_machines,
+        sales=sales_of(section),
+        owner=section.owner,
     )
 
 
@@ -218,6 +221,44 @@ def data_of(name: str, section: DataSection) -> ServiceData:
     )  # fmt: skip
 
 
+def sales_of(section: ServiceSection) -> Sales | None:
+    """The counters of orders and revenue, if any are named."""
+    said = section.impact
+    orders, revenue = (text.replace("$job", section.job) if text else "" for text in (said.orders, said.revenue))
+    return Sales(orders, revenue, said.currency) if orders else None
+
+
+def files_of(named: str | list[str] | None) -> tuple[Path, ...]:
+    """Files and patterns of files."""
+    return tuple(Path(each) for each in ([named] if isinstance(named, str) else named or ()))
+
+
+def rules_of(section: ServiceSection) -> Rules:
+    """How a service's requests are judged; what is configured adds to what is known anyway."""
+    said = section.impact
+    slow = said.slow_over if isinstance(said.slow_over, dict) else {"": said.slow_over} if said.slow_over else {}
+    return Rules(
+        slow_over=slow,
+        goals=tuple((method.upper(), route) for method, _, route in (each.partition(" ") for each in said.goals)),
+        grace=said.grace,
+        bots=(*BOTS, *said.bots),
+        synthetic=tuple(said.synthetic),
+        staff=tuple(said.staff),
+        monitoring=(*MONITORING, *said.monitoring),
+        routes=tuple(said.routes),
+    )
+
+
+def logs_of(config: Config, threads: int = 1) -> dict[str, EdgeLog]:
+    """The access logs, by service, of the services that have one."""
+    scale = Timescale(config.timescale.origin, config.timescale.speed)
+    return {
+        name: EdgeLog(files_of(each.access_log), scale, rules_of(each), files_of(each.impact.shop_log), threads)
+        for name, each in config.service.items()
+        if each.access_log
+    }
+
+
 def bootstrap(config: Config) -> Context:
     """Open the database, bring it to the present schema, and connect everything. Raises BongsuError."""
     scale = Timescale(config.timescale.origin, config.timescale.speed)
@@ -260,7 +301,7 @@ def bootstrap(config: Config) -> Context:
         machines={
             name: LabHost(each.machines.url) for name, each in config.service.items() if each.machines is not None
         },
-        logs={name: EdgeLog(each.access_log, scale) for name, each in config.service.items() if each.access_log},
+        logs=logs_of(config),
         timescale=scale,
         public_url=(config.web.public_url or f"http://{config.web.host}:{config.web.port}").rstrip("/"),
         link_expires=config.web.link_expires,

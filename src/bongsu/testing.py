@@ -23,7 +23,7 @@ from bongsu.core.rotation import Beat, Rotation, Schedule
 from bongsu.core.routing import Route, Routing
 from bongsu.core.schedule import Directory, Person, Team
 from bongsu.core.service import BLIND, Service
-from bongsu.engine import command, contacts, deliver, intake, readiness, relay, report, respond, watch
+from bongsu.engine import announce, command, contacts, deliver, intake, readiness, relay, report, respond, watch
 from bongsu.engine.context import Context, SecondChannel
 from bongsu.ports import Down, Letter, Reason, Rejected, Retryable, Samples, Unavailable
 from bongsu.store import incidents, outbox
@@ -303,6 +303,7 @@ class World:
         command.due(self.context)
         intake.decide_touched(self.context)
         intake.look_again(self.context)
+        announce.announce(self.context)
         respond.respond(self.context)
         respond.shrink(self.context)
         report.keep(self.context)

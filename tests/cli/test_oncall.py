@@ -58,11 +58,10 @@ def asked(server: Server, *arguments: str) -> Any:
 
 def test_standing_in_from_the_terminal(server: Server) -> None:
     made = run(server, "oncall", "override", "shop", "sora", "--to", "2099-01-05T09:00", "--by", "Lee Sora")
-    assert made.returncode == 2, "longer than a year"
-    assert "a year at the most" in made.stderr + made.stdout or "year" in made.stderr
-    (done,) = asked(
-        server, "oncall", "override", "night", "sora", "--from", "2099-01-05T09:00", "--to", "2099-01-06T09:00"
-    )
+    assert made.returncode == 1
+    assert "a year at the most" in made.stderr
+    span = ("--from", "2099-01-05T09:00", "--to", "2099-01-06T09:00")
+    (done,) = asked(server, "oncall", "override", "night", "sora", *span)
     assert done["start"] == "2099-01-05T00:00:00Z", "in the schedule's own time zone"
     assert [each["id"] for each in asked(server, "oncall", "list")] == [done["id"]]
     assert "does not stand in any more" in run(server, "oncall", "cancel", done["id"]).stdout

@@ -20,6 +20,7 @@ from bongsu.core.escalation import (
     Note,
     Notify,
     Observed,
+    Reassigned,
     Resolved,
     Reviewed,
     Snoozed,
@@ -29,6 +30,7 @@ from bongsu.core.escalation import (
 )
 from bongsu.core.incident import Incident, Kind, Seen, Status
 from bongsu.core.policy import Ceiling, Policy, Runway, Tier
+from bongsu.core.triage import Triaged
 
 T0 = datetime(2026, 1, 5, 20, 0, tzinfo=UTC)
 PATIENCE = timedelta(seconds=15)
@@ -216,6 +218,9 @@ EVENTS: dict[str, Event] = {
     "Resolved": Resolved("jimin"),
     "Snoozed": Snoozed("jimin", at(60)),
     "Escalated (tier 3)": Escalated("jimin", 3),
+    "Triaged (urgent)": Triaged("jimin", True, "nobody can pay"),
+    "Triaged (not urgent)": Triaged("jimin", False, "a test"),
+    "Reassigned": Reassigned("jimin", "person:sora", "Lee Sora"),
     "Reviewed": Reviewed("jimin"),
 }
 
@@ -263,7 +268,7 @@ def test_every_pair_is_named_or_refused_and_the_documented_table_is_true(request
 @st.composite
 def histories(draw: st.DrawFn) -> list[tuple[float, Event]]:
     """Any sequence of events in the order of time, with observations that are consistent in themselves."""
-    steps = draw(st.lists(st.tuples(st.integers(0, 10), st.integers(1, 300)), min_size=1, max_size=40))
+    steps = draw(st.lists(st.tuples(st.integers(0, 12), st.integers(1, 300)), min_size=1, max_size=40))
     minutes, found = 5.0, []
     for choice, seconds in steps:
         minutes += seconds / 60
@@ -276,6 +281,8 @@ def histories(draw: st.DrawFn) -> list[tuple[float, Event]]:
             8: Unreachable(Kind.CEILING, 0, 1, "nobody"),
             9: Snoozed("jimin", at(minutes + seconds)),
             10: Escalated("jimin", 1 + seconds % 3),
+            11: Triaged("jimin", True, "nobody can pay", ("team:owner",)),
+            12: Triaged("jimin", False, "a test"),
         }
         event = others.get(choice, Observed(observed))
         found.append((minutes, event))
@@ -287,7 +294,7 @@ def asked(incident: Incident, event: Event, minutes: float) -> tuple[Incident, t
     try:
         return step(incident, event, at(minutes))
     except IllegalTransition:
-        assert isinstance(event, Snoozed | Escalated)
+        assert isinstance(event, Snoozed | Escalated | Triaged)
         return incident, ()
 
 

@@ -21,6 +21,7 @@ from bongsu.store import actions, timeline
 from bongsu.store.database import Transaction
 from bongsu.testing import World
 from bongsu.web.console import console_router
+from bongsu.web.impacts import impacts_router
 from bongsu.web.letters import letters_router
 from bongsu.web.pages import page_settings
 from tests.support import free_port, wait_for
@@ -32,7 +33,7 @@ KOREAN = {"Accept-Language": "ko-KR,ko;q=0.9,en;q=0.8"}
 def application(world: World) -> Litestar:
     """The pages as the server mounts them."""
     state = State({"context": world.context})
-    return Litestar([console_router, letters_router], state=state, **page_settings())
+    return Litestar([console_router, impacts_router, letters_router], state=state, **page_settings())
 
 
 @pytest.fixture

@@ -1,140 +1,217 @@
-"""The edge's access log as JSON lines, counted exactly by DuckDB in a child process, so that the server stays small."""
+"""A service's access log: who was hurt and what rose, counted in a child process, so that the server stays small."""
 
 from __future__ import annotations
 
 import subprocess
 import sys
-from datetime import datetime
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
+from bongsu.adapters import logfiles
+from bongsu.adapters.counting import Counted, Fault, Piece, Task
+from bongsu.adapters.counting_sql import FINE, PARTS, Span, spans_of
 from bongsu.core.diagnosis import Rise, what_rose
-from bongsu.core.impact import SLOW_AT_LEAST_MS, SLOW_FACTOR, Impact, Users
+from bongsu.core.impact import Coverage, Impact, Joined, LeftOut, RouteImpact, Rules, Users
+from bongsu.core.missed import Estimate, Method, estimate
 from bongsu.core.timescale import Timescale
 from bongsu.ports import Traffic, Unavailable
 
-_REQUESTS = """
-CREATE TEMP TABLE r AS
-SELECT CAST(ts AS TIMESTAMPTZ) AS seen_at, regexp_replace(path, '/[0-9]+', '/{id}', 'g') AS route, server,
-       status, duration_ms, coalesce("user", '') AS who, coalesce(visitor, '') AS visitor,
-       (coalesce(synthetic, '') NOT IN ('', '0', 'false')
-        OR path LIKE '/actuator%' OR path LIKE '/healthz%') AS left_out
-FROM read_json($file, format = 'newline_delimited', ignore_errors = true, columns = {
-  ts: 'VARCHAR', path: 'VARCHAR', server: 'VARCHAR', status: 'INTEGER', duration_ms: 'DOUBLE',
-  "user": 'VARCHAR', visitor: 'VARCHAR', synthetic: 'VARCHAR'})
-WHERE CAST(ts AS TIMESTAMPTZ) >= CAST($calm_since AS TIMESTAMPTZ)
-  AND CAST(ts AS TIMESTAMPTZ) < CAST($until AS TIMESTAMPTZ)
-"""
-
-QUERY = """
-WITH calm AS (
-  SELECT route, quantile_cont(duration_ms, 0.95) AS p95
-  FROM r WHERE NOT left_out AND seen_at < CAST($since AS TIMESTAMPTZ) GROUP BY route
-), w AS (
-  SELECT r.*, status >= 500 OR status <= 0 AS failed,
-         duration_ms > greatest($slow_at_least, $slow_factor * coalesce(p95, 0)) AS slow
-  FROM r LEFT JOIN calm USING (route) WHERE seen_at >= CAST($since AS TIMESTAMPTZ)
-), u AS (SELECT * FROM w WHERE NOT left_out
-), signed AS (SELECT DISTINCT visitor FROM u WHERE who <> ''
-), v AS (
-  SELECT u.*, failed OR slow AS hurt,
-         who = '' AND visitor <> '' AND visitor NOT IN (SELECT visitor FROM signed) AS stranger FROM u
-)
-SELECT count(DISTINCT who) FILTER (hurt AND who <> ''), count(DISTINCT visitor) FILTER (hurt AND stranger),
-       count(DISTINCT who) FILTER (failed AND who <> ''), count(DISTINCT visitor) FILTER (failed AND stranger),
-       count(DISTINCT who) FILTER (who <> ''), count(DISTINCT visitor) FILTER (stranger),
-       count(*), count(*) FILTER (failed), count(*) FILTER (slow AND NOT failed),
-       (SELECT count(*) FROM w WHERE left_out)
-FROM v
-"""
-
-_RATES = """
-SELECT {name}, count(*) FILTER (seen_at < CAST($since AS TIMESTAMPTZ)),
-       count(*) FILTER (seen_at >= CAST($since AS TIMESTAMPTZ))
-FROM r WHERE NOT left_out GROUP BY 1
-"""
+GAP_LINES = 30
+"""A time without a line is a gap when so many were to be expected in it."""
+MOST_CLIENTS = 20
+DAY = timedelta(days=1)
 
 
+@dataclass(frozen=True, slots=True)
 class EdgeLog:
-    """The log file of one service's balancer."""
+    """The log of one service's balancer, and if there is one the application's own, by patterns of file names."""
 
-    def __init__(self, file: Path, timescale: Timescale, timeout: float = 120.0) -> None:
-        self._file, self._timescale, self._timeout = file, timescale, timeout
+    edge: tuple[Path, ...]
+    timescale: Timescale
+    rules: Rules = field(default_factory=Rules)
+    shop: tuple[Path, ...] = ()
+    threads: int = 1
+    memory_mib: int = 512
+    timeout: float = 120.0
+
+    @property
+    def grace(self) -> timedelta:
+        """How long after a time its users may still reach their goal."""
+        return self.rules.grace
 
     def traffic(self, calm: tuple[datetime, datetime], window: tuple[datetime, datetime]) -> Traffic:
-        """Count both windows in a child process."""
-        if not self._file.is_file():
-            raise Unavailable(f"there is no access log at {self._file}")
-        asked = {
-            "file": str(self._file),
-            "calm_since": self._timescale.to_wall(calm[0]).isoformat(),
-            "since": self._timescale.to_wall(window[0]).isoformat(),
-            "until": self._timescale.to_wall(window[1]).isoformat(),
-        }
+        """Count both times. Raises Unavailable, with every fault of the files."""
+        wall = self.timescale.to_wall
+        task = Task(
+            spans=spans_of(
+                (wall(calm[0]), wall(calm[1])),
+                (wall(window[0]), wall(window[1])),
+                self.timescale.wall_span(self.rules.grace),
+                self.timescale.wall_span(DAY),
+            ),
+            rules=self.rules,
+            edge=tuple(map(str, logfiles.found(self.edge))),
+            shop=tuple(map(str, logfiles.found(self.shop, "log of the application"))) if self.shop else (),
+            threads=self.threads,
+            memory_mib=self.memory_mib,
+        )
+        return Reading(task, self._count(task), self.timescale).traffic()
+
+    def _count(self, task: Task) -> Counted:
+        named = ", ".join(map(str, self.edge))
         try:
             child = subprocess.run(
-                [sys.executable, "-m", "bongsu.adapters.accesslog"],
-                input=msgspec.json.encode(asked),
+                [sys.executable, "-m", "bongsu.adapters.counting"],
+                input=msgspec.json.encode(task),
                 capture_output=True,
-                timeout=self._timeout,
+                timeout=self.timeout,
                 check=False,
             )
         except subprocess.TimeoutExpired:
-            raise Unavailable(f"counting {self._file} took longer than {self._timeout:g} s") from None
+            raise Unavailable(f"counting {named} took longer than {self.timeout:g} s; ask for a shorter time") from None
         if child.returncode != 0:
-            raise Unavailable(f"counting {self._file} failed: {child.stderr.decode()[-500:]}")
-        return _traffic(msgspec.json.decode(child.stdout), str(self._file))
+            raise Unavailable(f"counting {named} failed: {child.stderr.decode(errors='replace')[-500:].strip()}")
+        answer: Counted | Fault = msgspec.json.decode(child.stdout, type=Counted | Fault)
+        if isinstance(answer, Fault):
+            raise Unavailable(f"counting {named}: {answer.fault}")
+        return answer
 
 
-def _traffic(counted: dict[str, Any], source: str) -> Traffic:
-    c = counted["counts"]
-    affected, failed = Users(c[0], c[0] + c[1]), Users(c[2], c[2] + c[3])
-    impact = Impact(
-        affected=affected,
-        failed=failed,
-        slowed=Users(affected.identified - failed.identified, affected.upper - failed.upper),
-        active=Users(c[4], c[4] + c[5]),
-        requests=c[6],
-        failed_requests=c[7],
-        slow_requests=c[8],
-        left_out=c[9],
-    )
-    return Traffic(impact, _rises(counted, "route"), _rises(counted, "server"), " ".join(QUERY.split()), source)
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """The child's figures as core values, in service time."""
 
+    task: Task
+    counted: Counted
+    timescale: Timescale
 
-def _rises(counted: dict[str, Any], name: str) -> tuple[Rise, ...]:
-    """Rates per second; the calm window counts from its first request, for the log may begin inside it."""
-    before_s, during_s = counted["calm_s"], counted["window_s"]
-    before = {each: calm / before_s for each, calm, _ in counted[name] if each and before_s > 0}
-    during = {each: now / during_s for each, _, now in counted[name] if each and during_s > 0}
-    return what_rose(before, during)
+    def traffic(self) -> Traffic:
+        """Everything."""
+        return Traffic(
+            impact=self._impact(),
+            routes=self._rises("route"),
+            machines=self._rises("server"),
+            query=self.counted.script,
+            source=", ".join([*self.task.edge, *self.task.shop]),
+            clients=self._rises("client")[:MOST_CLIENTS],
+            by_route=self._by_route(),
+            coverage=self._coverage(),
+            unseen=self._unseen(),
+        )
 
+    def _rows(self, name: str) -> list[list[Any]]:
+        return self.counted.figures[name]
 
-def count(asked: dict[str, Any]) -> dict[str, Any]:
-    """The child's work."""
-    import duckdb
+    def _span(self, name: str) -> Span:
+        return next(each for each in self.task.spans if each.name == name)
 
-    db = duckdb.connect()
-    db.execute("SET threads = 1; SET TimeZone = 'UTC'")
-    db.execute(_REQUESTS, {key: asked[key] for key in ("file", "calm_since", "until")})
-    since = {"since": asked["since"]}
-    slow = {"slow_at_least": SLOW_AT_LEAST_MS, "slow_factor": SLOW_FACTOR}
-    counts = db.execute(QUERY, since | slow).fetchone()
-    first = db.execute("SELECT epoch(min(seen_at)) FROM r").fetchone()
-    began, until = (
-        datetime.fromisoformat(asked["since"]).timestamp(),
-        datetime.fromisoformat(asked["until"]).timestamp(),
-    )
-    return {
-        "counts": counts,
-        "route": db.execute(_RATES.format(name="route"), since).fetchall(),
-        "server": db.execute(_RATES.format(name="server"), since).fetchall(),
-        "calm_s": max(0.0, began - first[0]) if first and first[0] else 0.0,
-        "window_s": until - began,
-    }
+    def _pieces(self, span: str) -> list[Piece]:
+        return [each for each in self.counted.pieces if each.span == span]
 
+    def _impact(self) -> Impact:
+        row = [int(each or 0) for each in self._rows("all")[0]]
+        affected, failed, active = Users(row[0], row[1]), Users(row[2], row[3]), Users(row[4], row[5])
+        left = {name: int(n) for name, n in self._rows("left_out")}
+        return Impact(
+            affected=affected,
+            failed=failed,
+            slowed=Users(affected.identified - failed.identified, affected.upper - failed.upper),
+            active=active,
+            requests=row[6],
+            failed_requests=row[7],
+            slow_requests=row[8],
+            left_out=sum(left.values()),
+            blocked=Users(*self._rows("blocked")[0]) if self._methods() else None,
+            left_early=row[9],
+            nobody=row[10],
+            left_out_by=LeftOut(**left),
+        )
 
-if __name__ == "__main__":
-    sys.stdout.buffer.write(msgspec.json.encode(count(msgspec.json.decode(sys.stdin.buffer.read()))))
+    def _methods(self) -> bool:
+        """Whether the log tells the methods, without which there are no goals."""
+        return bool(self._rows("methods")[0][0])
+
+    def _by_route(self) -> tuple[RouteImpact, ...]:
+        blocked = {route: Users(least, most) for route, least, most in self._rows("blocked_by_route")}
+        return tuple(
+            RouteImpact(
+                route=row[0],
+                limit_ms=row[1],
+                calm_p95_ms=row[2],
+                requests=int(row[9]),
+                failed_requests=int(row[10]),
+                slow_requests=int(row[11]),
+                affected=Users(row[3], row[4]),
+                failed=Users(row[5], row[6]),
+                blocked=blocked.get(row[0], Users()) if self._methods() else None,
+            )
+            for row in self._rows("by_route")
+        )
+
+    def _rises(self, name: str) -> tuple[Rise, ...]:
+        """Rates per second; the calm time counts from its first line, for the log may begin inside it."""
+        calm, window = self._span("calm"), self._span("window")
+        first = next((each.first_at for each in self._pieces("calm")), calm.until)
+        before_s, during_s = (calm.until - first).total_seconds(), (window.until - window.since).total_seconds()
+        rows = [row for row in self._rows(name) if row[0]]
+        before = {each: float(n) / before_s for each, n, _ in rows if before_s > 0}
+        during = {each: float(n) / during_s for each, _, n in rows if during_s > 0}
+        return what_rose(before, during)
+
+    def _coverage(self) -> Coverage:
+        known = [piece for piece in self.counted.pieces if piece.span in ("calm", "onset", "window")]
+        last = [piece.last_at for piece in self.counted.pieces if piece.span in ("window", "after")]
+        service = self.timescale.to_service
+        return Coverage(
+            files=(*self.task.edge, *self.task.shop),
+            lines=sum(piece.lines for piece in known),
+            unusable=int(self._rows("unusable")[0][0]),
+            first_at=service(min(piece.first_at for piece in known)) if known else None,
+            seen_until=service(max(last)) if last else None,
+            gaps=tuple((service(since), service(until)) for since, until in self._gaps(known)),
+            joined=self._joined() if self.task.shop else None,
+        )
+
+    def _gaps(self, known: Sequence[Piece]) -> list[tuple[datetime, datetime]]:
+        """Where the log is silent although many lines were to be expected, at the rate of the calm time."""
+        calm, until = self._span("calm"), self._span("window").until
+        marks = sorted(known, key=lambda piece: piece.first_at)
+        edges = [calm.since, *(at for piece in marks for at in (piece.first_at, piece.last_at)), until]
+        if not marks:
+            return [(calm.since, until)] if until > calm.since else []
+        own = [piece for piece in marks if piece.span == "calm"]
+        lines, length = sum(piece.lines for piece in own or marks), (calm.until if own else until) - marks[0].first_at
+        silent = zip(edges[::2], edges[1::2], strict=True)
+        return [each for each in silent if length and lines * ((each[1] - each[0]) / length) >= GAP_LINES]
+
+    def _joined(self) -> Joined:
+        matched, alone = self._rows("matched")[0]
+        skew = self._rows("skew")[0][0]
+        return Joined(
+            matched=int(matched),
+            not_in_shop=int(alone),
+            not_in_edge=int(self._rows("not_in_edge")[0][0]),
+            unusable=int(self._rows("shop_unusable")[0][0]),
+            skew_s=None if skew is None else round(float(skew), 3),
+        )
+
+    def _unseen(self) -> Estimate | None:
+        """Requests that were expected and did not reach us: by the same hours of days the log holds whole, else by the
+        calm time."""
+        seen = float(self._impact().requests)
+        days = [float(n) for span, n, _ in self._rows("days") if len(self._pieces(span)) == PARTS]
+        if days:
+            return estimate(Method.SAME_HOURS, days, seen)
+        per_part = FINE // PARTS
+        parts = [0.0] * PARTS
+        for piece in self._pieces("calm"):
+            parts[min(piece.part // per_part, PARTS - 1)] += piece.counted
+        calm, window = self._span("calm"), self._span("window")
+        whole = parts[next((n for n, count in enumerate(parts) if count), PARTS) :]  # the log may begin inside
+        length = (calm.until - calm.since) / PARTS
+        return estimate(Method.CALM_RATE, whole[1:], seen, (window.until - window.since) / length) if length else None

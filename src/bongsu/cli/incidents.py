@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import getpass
 import json
 from datetime import timedelta
 from pathlib import Path
@@ -9,6 +10,7 @@ from typing import Annotated, Any
 
 import typer
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from bongsu.client import Client
@@ -95,6 +97,54 @@ def escalate(incident_id: str, by: str, tier: int, server: Server = LOCAL, token
 
 
 @app.command()
+def triage(
+    incident_id: str,
+    urgent: Annotated[bool, typer.Option("--urgent/--not-urgent", help="Tell the department now, or at the review.")],
+    why: Annotated[str, typer.Option(help="The reason; whoever is told reads it.")],
+    by: Annotated[str, typer.Option(help="Who judges.")] = getpass.getuser(),
+    server: Server = LOCAL,
+    token_file: Token = TOKEN,
+) -> None:
+    """Judge an incident: urgent tells the next tier at once, not urgent puts it onto the next review's agenda.
+
+    The tiers keep their times whatever is judged.
+
+    Example: bongsu incidents triage 20260105-2012-k3f9 --urgent --why "nobody can pay" --by "Kim Jimin"
+    """
+    answer = Client(server, token_of(token_file)).post(
+        f"/api/incidents/{incident_id}/triage", {"by": by, "urgent": urgent, "why": why}
+    )
+    _print_json(answer)
+
+
+@app.command()
+def agenda(server: Server = LOCAL, as_json: Json = False) -> None:
+    """What was judged not urgent and waits for the next review.
+
+    Example: bongsu incidents agenda --json
+    """
+    found = Client(server).get("/api/agenda")
+    if as_json:
+        _print_json(found)
+        return
+    table = Table("id", "service", "status", "judged by", "why")
+    for each in found:
+        judged = each["triage"]
+        table.add_row(each["id"], each["service"], each["status"], judged["by"], escape(judged["why"]))
+    Console().print(table if found else "Nothing waits for the review.")
+
+
+@app.command()
+def reassign(incident_id: str, to: str, by: str, server: Server = LOCAL, token_file: Token = TOKEN) -> None:
+    """Hand an incident to a person or a team, who is told at once; the tiers go on unless they acknowledge soon.
+
+    Example: bongsu incidents reassign 20260105-2012-k3f9 person:sora "Kim Jimin"
+    """
+    client = Client(server, token_of(token_file))
+    _print_json(client.post(f"/api/incidents/{incident_id}/reassign", {"to": to, "by": by}))
+
+
+@app.command()
 def resolve(incident_id: str, by: str, server: Server = LOCAL, token_file: Token = TOKEN) -> None:
     """Declare an incident over; refused while its breach holds."""
     _command(server, token_file, incident_id, "resolve", by)
@@ -107,12 +157,17 @@ def scale_out(incident_id: str, by: str, server: Server = LOCAL, token_file: Tok
 
 
 def _command(server: str, token_file: Path, incident_id: str, verb: str, by: str, **more: float) -> None:
+    _print_json(Client(server, token_of(token_file)).command(incident_id, verb, by, **more))
+
+
+def token_of(token_file: Path) -> str:
+    """The API token. Raises BadParameter."""
     try:
-        token = token_file.read_text(encoding="utf-8").strip()
+        return token_file.read_text(encoding="utf-8").strip()
     except OSError as error:
         raise typer.BadParameter(f"{token_file}: {error.strerror}; name the file with --token-file") from None
-    _print_json(Client(server, token).command(incident_id, verb, by, **more))
 
 
 def _print_json(value: Any) -> None:
+    """JSON for people and programs."""
     print(json.dumps(value, ensure_ascii=False, indent=2))  # noqa: T201 - this is the command's output

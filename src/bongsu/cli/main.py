@@ -17,9 +17,11 @@ from bongsu.cli import (
     doctor,
     drill,
     generate,
+    impact,
     incidents,
     init,
     lab,
+    maintenance,
     notify,
     oncall,
     policy,
@@ -43,8 +45,11 @@ app.command("check")(check.check)
 app.command("backup")(backup.backup)
 app.command("restore")(backup.restore)
 app.command("generate")(generate.generate)
+app.command("impact")(impact.impact)
 app.command("doctor")(doctor.doctor)
 app.add_typer(incidents.app, name="incidents")
+app.add_typer(maintenance.app, name="maintenance")
+app.add_typer(maintenance.silence_app, name="silence")
 app.add_typer(notify.app, name="notify")
 app.add_typer(oncall.app, name="oncall")
 app.add_typer(oncall.schedules, name="schedule")

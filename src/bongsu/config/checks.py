@@ -1,4 +1,4 @@
-"""What is wrong with one value: an address that mail cannot be sent to, a time zone that does not exist."""
+"""What is wrong with one value: an address that mail cannot be sent to, a time zone that does not exist, a pattern."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import re
 from datetime import UTC, timedelta, tzinfo
 from zoneinfo import ZoneInfo, available_timezones
 
-from bongsu.config.sections import DataSection
+from bongsu.config.sections import DataSection, ImpactSection
 
 _LOCAL = re.compile(r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+(\.[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+)*")
 _LABEL = re.compile(r"[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?")
@@ -76,4 +76,31 @@ def data_faults(at: str, section: DataSection) -> list[str]:
     for key, span in (("every", section.every), ("verify_every", section.verify_every)):
         if span is not None and span < timedelta(minutes=1):
             problems.append(f"{at}.{key}: must be at least PT1M")
+    return problems
+
+
+def impact_problems(at: str, impact: ImpactSection) -> list[str]:
+    """What is wrong with how affected users are counted."""
+    problems: list[str] = []
+    limits = impact.slow_over if isinstance(impact.slow_over, dict) else {"": impact.slow_over}
+    problems += [
+        f"{at}.slow_over: must be longer than nothing; write PT1.5S"
+        for limit in limits.values()
+        if limit is not None and limit <= timedelta(0)
+    ]
+    if impact.grace < timedelta(0):
+        problems.append(f"{at}.grace: must not be negative; write PT10M")
+    problems += [
+        f"{at}.goals: {goal!r} is not a method and a route; write POST /orders"
+        for goal in impact.goals
+        if not re.fullmatch(r"[A-Za-z]+ /\S*", goal)
+    ]
+    for key, patterns in (("bots", impact.bots), ("synthetic", impact.synthetic)):
+        for pattern in patterns:
+            try:
+                re.compile(pattern)
+            except re.error as error:
+                problems.append(f"{at}.{key}: {pattern!r} is not a regular expression: {error}")
+    if impact.revenue and not impact.orders:
+        problems.append(f"{at}.revenue: needs orders too, for it is estimated by the mean value of an order")
     return problems

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from datetime import timedelta
 from email.utils import parseaddr
 
-from bongsu.config.checks import address_fault, data_faults, zone_fault
+from bongsu.config.checks import address_fault, data_faults, impact_problems, zone_fault
 from bongsu.config.delivering import delivery_problems
 from bongsu.config.machines import machine_problems
 from bongsu.config.rosters import layers_of, roster_faults
@@ -35,6 +35,7 @@ def crossed(config: Config) -> list[str]:
         problems += [
             f"{at}.targets: {target!r} is not host:port" for target in service.targets if not _ADDRESS.fullmatch(target)
         ]
+        problems += impact_problems(f"{at}.impact", service.impact)
         if service.max_machines < 1:
             problems.append(f"{at}.max_machines: must be at least 1")
     for number, route in enumerate(config.route, start=1):

@@ -9,6 +9,7 @@ import msgspec
 
 from bongsu.core.burst import Mode, OnStop
 from bongsu.core.delivery import CHANNEL
+from bongsu.core.impact import GRACE
 from bongsu.profiles import ProfileSection
 
 
@@ -25,10 +26,33 @@ class Lab(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True,
     url: str
 
 
+class ImpactSection(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """How affected users are counted: from when a request is slow (one limit, or one by route), what is not a user's.
+
+    ``shop_log``: files of the application's own log, joined by request id. ``goals`` such as "POST /orders". ``bots``
+    and ``synthetic`` are patterns of user agents, ``staff`` tokens of users as the log has them, ``routes`` patterns of
+    paths ("/products/{slug}"). ``orders`` and ``revenue`` are counters in Prometheus.
+    """
+
+    slow_over: timedelta | dict[str, timedelta] | None = None
+    goals: list[str] = []
+    grace: timedelta = GRACE
+    bots: list[str] = []
+    synthetic: list[str] = []
+    staff: list[str] = []
+    monitoring: list[str] = []
+    routes: list[str] = []
+    shop_log: list[str] = []
+    orders: str | None = None
+    revenue: str | None = None
+    currency: str = "KRW"
+
+
 class Service(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A service to watch: its Prometheus job, where its signals live, its machine type and its policy.
 
-    ``targets`` (host:port) and ``metrics_path`` are for ``bongsu generate``; ``owner`` is the owning team.
+    ``access_log``: a file, or a list of files and patterns (rotated ones too). ``targets`` (host:port) and
+    ``metrics_path`` are for ``bongsu generate``; ``owner`` is the owning team.
     """
 
     job: str = "application"
@@ -39,7 +63,8 @@ class Service(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     balancer: HAProxy | None = None
     machines: Lab | None = None
     max_machines: int = 4
-    access_log: Path | None = None
+    access_log: str | list[str] | None = None
+    impact: ImpactSection = ImpactSection()
     targets: list[str] = []
     metrics_path: str = "/actuator/prometheus"
     owner: str | None = None

@@ -1,43 +1,81 @@
-"""Who was hurt: users with a failed or a slowed request in a window (counted exactly, by the rules below).
+"""Who was hurt in a window: what the words mean, and the figures with how far they can be trusted.
 
-Failed: at least one request that ended in a 5xx or was broken off. Slowed: not failed, at least one request slower than
-the route's limit (four times its calm p95, at least one second). Synthetic traffic, health checks and scrapes are left
-out and counted apart. ``identified`` counts signed-in users alone (lower bound); ``upper`` adds visitors who never
-signed in.
+The counting itself is SQL over the access log (``adapters/counting_sql.py``); a test holds it against these
+definitions, applied request by request.
+
+- Failed: a 5xx, an answer broken off by the server, or no answer although the visitor waited longer than the limit.
+- Slowed: not failed, and a request slower than its route's limit.
+- Blocked: failed on a goal (to order, to pay), and no success of that goal after it, until ``grace`` after the window.
+- Active: seen at all.
+
+A person is a signed-in user; a visitor's cookie that was seen with exactly one user is that user; any other cookie is
+a visitor. ``identified`` counts what signed-in requests prove (lower bound), ``upper`` every person.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+from bongsu.core.missed import Estimate
 
 SLOW_FACTOR = 4.0
-SLOW_AT_LEAST_MS = 1000.0
+SLOW_AT_LEAST = timedelta(seconds=1)
+GRACE = timedelta(minutes=10)
+MONITORING = ("/actuator", "/healthz", "/metrics")
+"""Paths that begin so are scrapes and health checks, not users' requests."""
+BOTS = (r"bot\b", "crawl", "spider", "slurp", "facebookexternalhit", "pingdom", "uptime", "kube-probe", "^Prometheus/")
+"""User agents (regular expressions, in any case) of search engines and monitors."""
+CHANGING = "every POST, PUT, PATCH and DELETE"
+"""What the goals are when none is named."""
 
 
 @dataclass(frozen=True, slots=True)
-class Request:
-    """One line of the edge log. ``user`` and ``visitor`` are keyed hashes or empty; ``route`` is the path's pattern."""
+class Rules:
+    """How a service's requests are judged.
 
-    route: str
-    status: int
-    duration_ms: float
-    user: str = ""
-    visitor: str = ""
-    synthetic: bool = False
+    ``slow_over``: a fixed limit, by route ("" for all others); without one the limit is ``SLOW_FACTOR`` times the
+    route's calm p95, at least ``SLOW_AT_LEAST``. ``goals`` are (method, route); empty: every changing request.
+    ``bots`` and ``synthetic`` are patterns of user agents, ``staff`` the log's tokens of users who are not customers,
+    ``routes`` patterns of paths such as ``/products/{slug}`` that numbers alone do not show.
+    """
+
+    slow_over: Mapping[str, timedelta] = field(default_factory=dict)
+    goals: tuple[tuple[str, str], ...] = ()
+    grace: timedelta = GRACE
+    bots: tuple[str, ...] = BOTS
+    synthetic: tuple[str, ...] = ()
+    staff: tuple[str, ...] = ()
+    monitoring: tuple[str, ...] = MONITORING
+    routes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Users:
-    """Distinct people: ``identified`` signed in; ``upper`` adds visitors who are not linked to a signed-in user."""
+    """Distinct people: ``identified`` by their own signed-in requests; ``upper`` adds visitors who may be others."""
 
     identified: int = 0
     upper: int = 0
 
 
 @dataclass(frozen=True, slots=True)
+class LeftOut:
+    """Requests that are not users', by why."""
+
+    synthetic: int = 0
+    monitoring: int = 0
+    bots: int = 0
+    staff: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class Impact:
-    """Users hurt in a window beside those seen at all, and requests. Left out: synthetic and monitoring requests."""
+    """Users hurt in a window beside those seen at all, and requests without those left out.
+
+    ``left_early``: no answer, but gone before the limit; hurt nobody. ``nobody``: requests with neither user nor
+    visitor, whose senders cannot be counted. ``blocked`` is None when the log does not tell the method.
+    """
 
     affected: Users = Users()
     failed: Users = Users()
@@ -47,63 +85,78 @@ class Impact:
     failed_requests: int = 0
     slow_requests: int = 0
     left_out: int = 0
+    blocked: Users | None = None
+    left_early: int = 0
+    nobody: int = 0
+    left_out_by: LeftOut = LeftOut()
 
 
-def slow_over_ms(calm_p95_ms: float | None) -> float:
-    """From what duration a request counts as slow."""
-    return max(SLOW_AT_LEAST_MS, SLOW_FACTOR * (calm_p95_ms or 0.0))
+@dataclass(frozen=True, slots=True)
+class RouteImpact:
+    """The same for one route; ``limit_ms`` is from when a request there is slow, ``calm_p95_ms`` what it comes from."""
+
+    route: str
+    limit_ms: float
+    calm_p95_ms: float | None
+    requests: int
+    failed_requests: int
+    slow_requests: int
+    affected: Users
+    failed: Users
+    blocked: Users | None = None
 
 
-def is_monitoring(route: str) -> bool:
-    """Scrapes and health checks are not users' requests."""
-    return route.startswith(("/actuator", "/healthz"))
+@dataclass(frozen=True, slots=True)
+class Joined:
+    """How the application's own log fits the edge's, by request id.
+
+    ``skew_s``: how far the application's clock is ahead of the edge's, measured on fast requests; None when nothing
+    matched. ``not_in_shop``: reached the edge and not the application; ``not_in_edge``: the edge's log
+    lacks them.
+    """
+
+    matched: int = 0
+    not_in_shop: int = 0
+    not_in_edge: int = 0
+    unusable: int = 0
+    skew_s: float | None = None
 
 
-def is_failed(status: int) -> bool:
-    """A server error, or no answer at all (HAProxy writes -1)."""
-    return status >= 500 or status <= 0
+@dataclass(frozen=True, slots=True)
+class Coverage:
+    """How whole the log is, over the calm time and the window.
+
+    ``unusable``: lines that are no JSON object, or lack time, path or status. ``gaps``: times without a line in which
+    many were to be expected. ``seen_until``: the last line up to the end of the grace time.
+    """
+
+    files: tuple[str, ...] = ()
+    lines: int = 0
+    unusable: int = 0
+    first_at: datetime | None = None
+    seen_until: datetime | None = None
+    gaps: tuple[tuple[datetime, datetime], ...] = ()
+    joined: Joined | None = None
 
 
-def count_impact(requests: Iterable[Request], calm_p95_ms: Mapping[str, float]) -> Impact:
-    """Count by brute force. The report counts the same with DuckDB; a test holds one against the other."""
-    failed: set[tuple[str, str]] = set()
-    slowed: set[tuple[str, str]] = set()
-    active: set[tuple[str, str]] = set()
-    signed_in: set[str] = set()
-    total = bad = slow = left_out = 0
-    for request in requests:
-        if request.synthetic or is_monitoring(request.route):
-            left_out += 1
-            continue
-        total += 1
-        who = (request.user, request.visitor)
-        if request.user:
-            signed_in.add(request.visitor)
-        active.add(who)
-        if is_failed(request.status):
-            bad += 1
-            failed.add(who)
-        elif request.duration_ms > slow_over_ms(calm_p95_ms.get(request.route)):
-            slow += 1
-            slowed.add(who)
-    hurt = failed | slowed
-    return Impact(
-        affected=_users(hurt, signed_in),
-        failed=_users(failed, signed_in),
-        slowed=_minus(_users(hurt, signed_in), _users(failed, signed_in)),
-        active=_users(active, signed_in),
-        requests=total,
-        failed_requests=bad,
-        slow_requests=slow,
-        left_out=left_out,
-    )
+@dataclass(frozen=True, slots=True)
+class Sales:
+    """The counters of orders, and of what they were worth, in the metrics store."""
+
+    orders: str
+    revenue: str = ""
+    currency: str = ""
 
 
-def _users(found: set[tuple[str, str]], signed_in: set[str]) -> Users:
-    users = {user for user, _ in found if user}
-    visitors = {visitor for user, visitor in found if not user and visitor and visitor not in signed_in}
-    return Users(identified=len(users), upper=len(users) + len(visitors))
+@dataclass(frozen=True, slots=True)
+class Business:
+    """Orders and money that were expected in the window and did not come; estimates, never counts.
 
+    ``queries``: what the metrics store was asked; ``unknown``: why there is no estimate.
+    """
 
-def _minus(all_hurt: Users, failed: Users) -> Users:
-    return Users(all_hurt.identified - failed.identified, all_hurt.upper - failed.upper)
+    orders: Estimate | None = None
+    revenue: Estimate | None = None
+    currency: str = ""
+    queries: tuple[str, ...] = ()
+    unknown: str = ""

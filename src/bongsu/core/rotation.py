@@ -104,7 +104,7 @@ class Rotation:
             yield at
             number += 1
         yield at
-        first = min(start, self.beat.at(max(0, self.beat.number(start))))
+        first = min(start - _WEEK, self.beat.at(max(0, self.beat.number(start))))
         for hours in self.only:
             for span in hours.spans(first, end + _WEEK, zone):
                 yield from span

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 
 from bongsu.core.burst import MachineType
+from bongsu.core.impact import Sales
 from bongsu.core.policy import Policy
 
 BLIND = "blind"
@@ -17,7 +18,10 @@ SOURCE = "prometheus"
 
 @dataclass(frozen=True, slots=True)
 class Service:
-    """What the watch needs to know. ``signals`` are PromQL; ``stale`` is three scrapes (service time)."""
+    """What the watch needs to know. ``signals`` are PromQL; ``stale`` is three scrapes (service time).
+
+    ``sales``: the counters of its orders; ``owner``: the owning team.
+    """
 
     name: str
     machine: MachineType
@@ -27,3 +31,5 @@ class Service:
     stale: timedelta = timedelta(seconds=15)
     look_back: timedelta = timedelta(hours=6)
     most_machines: int = 4
+    sales: Sales | None = None
+    owner: str | None = None

@@ -1,4 +1,4 @@
-"""What people ask for: acknowledge, snooze, escalate, resolve, scale out."""
+"""What people ask for: acknowledge, snooze, escalate, judge, resolve, scale out."""
 
 from __future__ import annotations
 
@@ -9,12 +9,14 @@ from bongsu.core.errors import InvalidInput
 from bongsu.core.incident import Entry, Incident
 from bongsu.core.scaling import ScaleOut
 from bongsu.core.scaling import scale_out as plan_scale_out
+from bongsu.core.triage import Triaged
 from bongsu.engine.apply import apply
 from bongsu.engine.context import Context
 from bongsu.store import actions, breaches, incidents, timeline
 from bongsu.store.database import Transaction
 
 SNOOZE_AT_MOST = timedelta(hours=4)
+LONGEST_REASON = 500
 
 
 def acknowledge(context: Context, incident_id: str, by: str) -> Incident:
@@ -35,6 +37,31 @@ def escalate(context: Context, incident_id: str, by: str, level: int) -> Inciden
     if not 1 <= level <= len(tiers):
         raise InvalidInput([f"there is no tier {level}; the policy has {len(tiers)}"])
     return _put(context, incident_id, escalation.Escalated(by, level))
+
+
+def triage(context: Context, incident_id: str, by: str, *, urgent: bool, why: str) -> Incident:
+    """Judge an incident. Raises NotFound, IllegalTransition, or InvalidInput when the reason is missing or too long."""
+    reason = " ".join(why.split())
+    if not 0 < len(reason) <= LONGEST_REASON:
+        raise InvalidInput([f"say why in 1 to {LONGEST_REASON} characters, not {len(reason)}"])
+    incident = context.db.read(lambda tx: incidents.load(tx, incident_id))
+    service = context.services.get(incident.service)
+    owner = (f"team:{service.owner}",) if service is not None and service.owner is not None else ()
+    return _put(context, incident_id, Triaged(by, urgent, reason, owner))
+
+
+def reassign(context: Context, incident_id: str, by: str, to: str) -> Incident:
+    """Hand an incident to ``person:x`` or ``team:x``. Raises NotFound, IllegalTransition, or InvalidInput."""
+    kind, _, name = to.partition(":")
+    found = (context.directory.people if kind == "person" else context.directory.teams).get(name)
+    if kind not in ("person", "team") or found is None:
+        there = [f"person:{each}" for each in context.directory.people] + [
+            f"team:{each}" for each in context.directory.teams
+        ]
+        raise InvalidInput([f"to: there is no {to!r}; there is {', '.join(sorted(there))}"])
+    if not context.directory.resolve(to, context.clock.now()):
+        raise InvalidInput([f"to: {found.name} has no address and could not be told; hand it to somebody else"])
+    return _put(context, incident_id, escalation.Reassigned(by, to, found.name))
 
 
 def resolve(context: Context, incident_id: str, by: str) -> Incident:

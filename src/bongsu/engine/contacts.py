@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 from bongsu.core.contact import Ask, Round, is_over
+from bongsu.core.delivery import channel_of
 from bongsu.core.errors import InvalidInput
 from bongsu.core.schedule import Directory, Recipient
 from bongsu.engine import notice, people
@@ -44,7 +45,12 @@ def everyone(directory: Directory) -> tuple[Recipient, ...]:
     """Every address of every person and team."""
     targets = [f"person:{name}" for name in directory.people]
     targets += [f"team:{name}" for name, team in directory.teams.items() if team.addresses]
-    return tuple(each for target in targets for each in directory.resolve(target, _ANY_TIME))
+    return tuple(each for target in targets for each in _by_mail(directory, target))
+
+
+def _by_mail(directory: Directory, target: str) -> list[Recipient]:
+    """The addresses that a mail goes to: a chat room cannot press a button for anybody."""
+    return [each for each in directory.resolve(target, _ANY_TIME) if channel_of(each.address) is None]
 
 
 def start(context: Context, by: str, who: tuple[str, ...] = ()) -> Round:
@@ -69,7 +75,7 @@ def _chosen(directory: Directory, who: tuple[str, ...]) -> tuple[Recipient, ...]
         known = {"person": directory.people, "team": directory.teams}.get(kind, {})
         if name not in known:
             problems.append(f"there is no {each!r}; people: {', '.join(sorted(directory.people)) or 'none'}")
-        elif not (reached := directory.resolve(target, _ANY_TIME)):
+        elif not (reached := _by_mail(directory, target)):
             problems.append(f"{each} has no address; add contact = [{{ email = ... }}] in bongsu.toml")
         else:
             chosen += reached

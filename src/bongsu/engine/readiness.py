@@ -12,7 +12,7 @@ from bongsu.engine.context import Context
 from bongsu.render.notices import Notice
 from bongsu.render.people import readiness_notice
 from bongsu.render.words import Words
-from bongsu.store import contacts
+from bongsu.store import contacts, suspects
 from bongsu.store.database import Transaction
 from bongsu.store.outbox import Message
 
@@ -31,13 +31,14 @@ def faults(tx: Transaction, context: Context) -> tuple[Fault, ...]:
 
 def standings(tx: Transaction, context: Context) -> Standings:
     """What is known of every address that there is."""
-    wall, refused, asked = context.wall.now(), contacts.refused(tx), contacts.newest_asks(tx)
+    wall, refused, asked = context.wall.now(), suspects.every(tx), contacts.newest_asks(tx)
     found = {}
     for to in _addresses(context):
         last, answered = asked.get(to, (None, None))
         awaited = last is not None and wall < last + context.answer_within
-        heard = answered is not None and last is not None and answered >= last
-        found[to] = Standing(last, answered, awaited, to[1] in refused and not heard)
+        suspect = refused.get(to[1])
+        heard = suspect is not None and answered is not None and answered >= suspect.since
+        found[to] = Standing(last, answered, awaited, suspect is not None and not heard)
     return found
 
 

@@ -4,19 +4,18 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from bongsu.core.incident import Incident
 from bongsu.core.report import Act, Delivery, Report, Series, Source
 from bongsu.core.service import Service
 from bongsu.engine.context import Context
+from bongsu.engine.impact import CALM, calm_before
 from bongsu.ports import Traffic, Unavailable
 from bongsu.store import actions, editions, incidents, outbox, reports, timeline
 from bongsu.store.database import Transaction
 
 log = logging.getLogger("bongsu.report")
-CALM = timedelta(minutes=30)
-"""How long before the breach counts as calm, to compare with."""
 POINTS = 240
 """Points of a chart at the most."""
 
@@ -146,7 +145,7 @@ def _traffic(
     if service not in context.logs:
         return None
     try:
-        found = context.logs[service].traffic((started - CALM, started), (started, until))
+        found = context.logs[service].traffic(calm_before(started), (started, until))
     except Unavailable as error:
         log.warning("no access log for the report", extra={"service": service, "why": str(error)})
         blind.append("access_log")

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from datetime import timedelta
 
 from bongsu.engine import (
+    announce,
     command,
     contacts,
     data,
@@ -95,6 +96,7 @@ class Worker:
         if looked and timed:  # otherwise the heartbeat stands still, and others may speak up
             self._guard("gauges", lambda: expose.expose(self._context))
         self._guard("alerts", lambda: intake.look_again(self._context))
+        self._guard("announce", lambda: announce.announce(self._context))
         self._guard("shrink", lambda: respond.shrink(self._context))
 
     def _keep(self) -> None:

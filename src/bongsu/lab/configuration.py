@@ -25,6 +25,11 @@ machines = {{ kind = "lab", url = "{control}" }}
 balance = 'burst_credit_balance{{job="$job"}}'
 throttled = 'burst_throttled_ratio{{job="$job"}}'
 
+[service.shop.impact]  # what orders and money an incident cost is estimated from these
+orders = 'shop_orders_total{{job="$job",result="paid"}}'
+revenue = 'shop_order_value_won_total{{job="$job"}}'
+currency = "KRW"
+
 {policy}
 
 [person.jimin]

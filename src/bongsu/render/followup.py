@@ -65,7 +65,7 @@ def item_notice(message: Message, w: Words, page: str) -> Notice:
         subject=f"[{text_of(facts, 'service')}] {title}: {text[:80]}",
         paragraphs=(text, said),
         rows=(
-            (w.gettext("Until"), text_of(facts, "due")),
+            (w.gettext("Due by"), text_of(facts, "due")),
             (w.gettext("Incident"), text_of(facts, "incident")),
             (w.gettext("When it is done"), f"bongsu items done {text_of(facts, 'item')}"),
         ),

@@ -15,6 +15,7 @@ from enum import StrEnum
 from bongsu.core.breach import Cause
 from bongsu.core.incident import Facts, Incident, Kind
 from bongsu.core.service import BLIND, SOURCE
+from bongsu.core.triage import judgement
 from bongsu.render.charts import sparkline
 from bongsu.render.terms import void_words, why_words
 from bongsu.render.words import Words, number_of, text_of, time_of
@@ -81,7 +82,9 @@ def situation_of(incident: Incident) -> Situation:
         "ack_by": incident.ack.by if incident.ack else None,
         "ack_at": incident.ack.at.isoformat() if incident.ack else None,
         "ack_void": incident.void,
+        "muted_until": seen.muted.until.isoformat() if seen.muted and incident.open else None,
         "ack_until": incident.hold_until.isoformat() if incident.hold_until else None,
+        **judgement(incident),
     }
     level = max((told.level for told in incident.told if told.kind is Kind.TIER), default=1)
     return Situation(kind, level, incident.service, incident.policy.name, facts, seen.at)
@@ -90,6 +93,10 @@ def situation_of(incident: Incident) -> Situation:
 def subject(s: Situation, w: Words) -> str:
     """A mail's subject, without the service: short enough for a lock screen."""
     said = summary(s, w)
+    if s.kind is Kind.URGENT:
+        return w.gettext("Urgent: %(what)s", what=said)
+    if s.kind is Kind.REASSIGNED:
+        return w.gettext("Handed to you: %(what)s", what=said)
     tier = w.gettext("%(what)s (tier %(tier)s)", what=said, tier=s.level)
     return tier if s.kind is Kind.TIER else said
 
@@ -212,7 +219,7 @@ def first(s: Situation, w: Words) -> str:
     if s.kind is Kind.OVER:
         return w.gettext("Read the report: were users hurt, and why did nobody hear of it?")
     who, at = text_of(s.facts, "ack_by"), time_of(s.facts, "ack_at")
-    if s.level >= 2 and s.kind is Kind.TIER:
+    if s.level >= 2 and s.kind in (Kind.TIER, Kind.URGENT):
         if who and at:
             return w.gettext(
                 "Call %(who)s, who acknowledged at %(time)s. It is not over; ask what they need.",
@@ -221,7 +228,7 @@ def first(s: Situation, w: Words) -> str:
             )
         return w.gettext("Nobody has acknowledged. Call the on-call developer, or acknowledge and take it yourself.")
     todo = _todo(s, w)
-    if who and not text_of(s.facts, "ack_void"):
+    if who and not text_of(s.facts, "ack_void") and s.kind is not Kind.REASSIGNED:
         return w.gettext("%(who)s has it. To do: %(todo)s", who=who, todo=todo)
     return w.gettext("Acknowledge, then %(todo)s", todo=todo)
 
@@ -272,9 +279,29 @@ def notes(s: Situation, w: Words) -> tuple[str, ...]:
         said.append(
             w.gettext("You are told now because those before you could not be: %(why)s.", why=why_words(unreachable, w))
         )
+    judge, why = text_of(s.facts, "triage_by"), text_of(s.facts, "triage_why")
+    if judge and s.facts.get("triage_urgent") is True:
+        said.append(w.gettext("%(by)s judged it urgent: %(why)s", by=judge, why=why))
+    elif judge:
+        said.append(
+            w.gettext("%(by)s judged it not urgent, to be looked at in the next review: %(why)s", by=judge, why=why)
+        )
     by = text_of(s.facts, "escalated_by")
     if by:
         said.append(w.gettext("%(by)s wants you to know now.", by=by))
+    handed, muted = text_of(s.facts, "handed_by"), time_of(s.facts, "muted_until")
+    if handed:
+        said.append(w.gettext("%(by)s handed this to you. Acknowledge, or the next tiers go on soon.", by=handed))
+    if muted:
+        said.append(w.gettext("The tiers are muted until %(time)s.", time=w.time(muted, near=s.at)))
+    maintained = time_of(s.facts, "maintained_until")
+    if alarm and maintained:
+        said.append(
+            w.gettext(
+                "A maintenance muted this until %(time)s; the tiers count from there.",
+                time=w.time(maintained, near=s.at),
+            )
+        )
     return tuple(said)
 
 

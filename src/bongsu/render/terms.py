@@ -55,6 +55,8 @@ _KIND = {
     Kind.BLIND: N_("no data"),
     Kind.RESOLVED: N_("resolved"),
     Kind.OVER: N_("was, and is over"),
+    Kind.URGENT: N_("judged urgent"),
+    Kind.REASSIGNED: N_("handed over"),
 }
 
 
@@ -63,7 +65,9 @@ def kind_word(kind: str, level: int, w: Words) -> str:
     if kind == Kind.TIER:
         return w.gettext("tier %(tier)s", tier=level)
     said = w.gettext(_KIND[Kind(kind)]) if kind in set(Kind) else clean(kind)
-    return w.gettext("%(what)s, passed up to tier %(tier)s", what=said, tier=level) if level else said
+    if not level or kind == Kind.URGENT:
+        return said
+    return w.gettext("%(what)s, passed up to tier %(tier)s", what=said, tier=level)
 
 
 _DELIVERY = {"pending": N_("waits"), "gathered": N_("gathered"), "accepted": N_("accepted"), "refused": N_("refused")}

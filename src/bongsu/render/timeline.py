@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bongsu.core.incident import Entry, Kind
+from bongsu.core.incident import MAINTENANCE, Entry, Kind
 from bongsu.render.terms import kind_word, void_words, why_words
 from bongsu.render.words import N_, Words, clean, number_of, spoken, text_of, time_of
 
@@ -63,6 +63,18 @@ def timeline_words(entry: Entry, locale: str, w: Words | None = None) -> str:
         case "escalated":
             level = int(number_of(facts, "level") or 0)
             return w.gettext("%(by)s called tier %(tier)s by hand.", by=text_of(facts, "by") or "?", tier=level)
+        case "triaged":
+            return _triaged(entry, w)
+        case "reassigned":
+            return _reassigned(entry, w)
+        case "muted":
+            return _muted(entry, w)
+        case "unmuted":
+            return (
+                w.gettext("The maintenance is over: the tiers count from now.")
+                if facts.get("cause") == MAINTENANCE
+                else w.gettext("The silence is over: the tiers go on.")
+            )
         case "ack_void":
             why = void_words(text_of(facts, "why"), w)
             who = text_of(facts, "by") or "?"
@@ -115,6 +127,32 @@ def _acknowledged(entry: Entry, w: Words) -> str:
         at = w.time(until, near=entry.at)
         return w.gettext("%(by)s acknowledged. The next tiers wait until %(time)s.", by=who, time=at)
     return w.gettext("%(by)s acknowledged. That holds nothing back.", by=who)
+
+
+def _triaged(entry: Entry, w: Words) -> str:
+    who, why = text_of(entry.facts, "by") or "?", text_of(entry.facts, "why") or "?"
+    if entry.facts.get("urgent") is True:
+        return w.gettext("%(by)s judged it urgent: %(why)s.", by=who, why=why.rstrip("."))
+    return w.gettext("%(by)s judged it not urgent; it waits for the next review: %(why)s.", by=who, why=why.rstrip("."))
+
+
+def _reassigned(entry: Entry, w: Words) -> str:
+    by, to = text_of(entry.facts, "by") or "?", text_of(entry.facts, "to") or "?"
+    until = time_of(entry.facts, "until")
+    if until is None:
+        return w.gettext("%(by)s handed it to %(to)s. That holds nothing back.", by=by, to=to)
+    at = w.time(until, near=entry.at)
+    return w.gettext(
+        "%(by)s handed it to %(to)s. Unless they acknowledge, the next tiers go on at %(time)s.", by=by, to=to, time=at
+    )
+
+
+def _muted(entry: Entry, w: Words) -> str:
+    by, until = text_of(entry.facts, "by") or "?", time_of(entry.facts, "until")
+    at = w.time(until, near=entry.at) if until else "?"
+    if entry.facts.get("cause") == MAINTENANCE:
+        return w.gettext("Maintenance by %(by)s: the tiers are muted until %(time)s.", by=by, time=at)
+    return w.gettext("Silenced by %(by)s: the tiers are muted until %(time)s.", by=by, time=at)
 
 
 def _scale_out(entry: Entry, w: Words) -> str:

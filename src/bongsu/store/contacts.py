@@ -85,13 +85,6 @@ def newest_asks(tx: Connection) -> dict[tuple[str, str], tuple[datetime, datetim
     return {(row[0], row[1]): (row[2], row[3]) for row in tx.execute(query)}
 
 
-def refused(tx: Connection) -> set[str]:
-    """Addresses whose last mail was refused for good."""
-    newest = select(func.max(outbox.c.id)).where(outbox.c.state != "pending").group_by(outbox.c.address)
-    query = select(outbox.c.address).where(outbox.c.id.in_(newest) & (outbox.c.state == "refused"))
-    return set(tx.execute(query).scalars())
-
-
 def delivered(tx: Connection, round_id: str) -> dict[str, tuple[str, str]]:
     """How the mail of a round fared at each address: its state, and the server's answer."""
     mine = (outbox.c.kind == "contact") & outbox.c.message_id.startswith(f"<contact.{round_id}.", autoescape=True)

@@ -56,6 +56,13 @@ def search(
     return [unpack(body, Incident) for body in tx.execute(query).scalars()]
 
 
+def agenda(tx: Connection) -> list[Incident]:
+    """What was judged not urgent and no review has dealt with, the oldest first."""
+    waits = (incidents.c.triage == "not_urgent") & (incidents.c.status != "reviewed")
+    query = select(incidents.c.body).where(waits).order_by(incidents.c.opened_at, incidents.c.id)
+    return [unpack(body, Incident) for body in tx.execute(query).scalars()]
+
+
 def open_under(tx: Connection, watched: Sequence[str]) -> list[Incident]:
     """Open incidents whose policy is none of these."""
     query = select(incidents.c.body).where((incidents.c.is_open == 1) & incidents.c.policy.not_in(watched))
@@ -83,6 +90,7 @@ def _row(incident: Incident) -> dict[str, object]:
         "is_open": int(incident.open),
         "opened_at": incident.opened_at,
         "due_at": incident.due_at,
+        "triage": ("urgent" if incident.triage.urgent else "not_urgent") if incident.triage else "",
         "version": incident.version,
         "body": pack(incident),
     }

@@ -34,6 +34,7 @@ incidents = Table(
     Column("version", Integer, nullable=False),
     Column("body", Text, nullable=False),
     Column("group_key", Text, nullable=False, server_default=""),
+    Column("triage", Text, nullable=False, server_default=""),
     Index(
         "incidents_one_open",
         "service",
@@ -149,6 +150,15 @@ silences = Table(
     Column("ends_at", Instant, nullable=False),
     Column("body", Text, nullable=False),
     Index("silences_ends", "ends_at"),
+)
+
+maintenances = Table(
+    "maintenances",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("ends_at", Instant, nullable=False),
+    Column("body", Text, nullable=False),
+    Index("maintenances_ends", "ends_at"),
 )
 
 actions = Table(

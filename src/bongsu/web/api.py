@@ -16,7 +16,7 @@ from litestar.params import FromPath, FromQuery, JSONBody
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
 from bongsu.core.incident import Incident
-from bongsu.engine import command, report
+from bongsu.engine import command, impact, report
 from bongsu.engine.context import Context
 from bongsu.store import actions, incidents, outbox, timeline
 from bongsu.telemetry import REGISTRY
@@ -112,6 +112,40 @@ def escalate(state: State, incident_id: FromPath[str], data: JSONBody[Escalate])
     return view(command.escalate(state.context, incident_id, data.by, data.tier), state.context)
 
 
+class Triage(By, kw_only=True):
+    """Urgent or not, and why."""
+
+    urgent: bool
+    why: str
+
+
+@post(
+    "/api/incidents/{incident_id:str}/triage",
+    guards=[needs_token],
+    status_code=200,
+    sync_to_thread=True,
+    opt={"right": "responder"},
+)
+def triage(state: State, incident_id: FromPath[str], data: JSONBody[Triage]) -> dict[str, Any]:
+    """Judge an incident: urgent tells the department at once, not urgent puts it onto the next review's agenda."""
+    judged = command.triage(state.context, incident_id, data.by, urgent=data.urgent, why=data.why)
+    return view(judged, state.context)
+
+
+@get("/api/agenda", sync_to_thread=True, opt={"right": "viewer"})
+def agenda(state: State) -> list[dict[str, Any]]:
+    """Incidents that were judged not urgent and wait for the next review, the oldest first."""
+    context: Context = state.context
+    return [view(each, context) for each in context.db.read(incidents.agenda)]
+
+
+@get("/api/incidents/{incident_id:str}/impact", sync_to_thread=True, opt={"right": "viewer"})
+def show_impact(state: State, incident_id: FromPath[str]) -> dict[str, Any]:
+    """Who was hurt by an incident, counted from the access log, with the script that counted."""
+    found: dict[str, Any] = msgspec.to_builtins(impact.of_incident(state.context, incident_id))
+    return found
+
+
 @post("/api/incidents/{incident_id:str}/resolve", guards=[needs_token], status_code=200, sync_to_thread=True)
 def resolve(state: State, incident_id: FromPath[str], data: JSONBody[By]) -> dict[str, Any]:
     """Declare an incident over."""
@@ -141,7 +175,7 @@ api_router = Router(
     "/",
     route_handlers=[
         list_incidents, show_incident,
-        show_report,
+        show_report, show_impact, triage, agenda,
         acknowledge, snooze, escalate, resolve, scale_out, healthz, metrics,
     ],
 )  # fmt: skip

@@ -17,7 +17,9 @@ from bongsu.web.console import console_router
 from bongsu.web.deliveries import deliveries_pages, deliveries_router
 from bongsu.web.door import Door
 from bongsu.web.hooks import hooks_router
+from bongsu.web.impacts import impacts_router
 from bongsu.web.letters import letters_router
+from bongsu.web.muting import muting_router
 from bongsu.web.oncall import people_router
 from bongsu.web.pages import page_settings
 from bongsu.web.people_api import people_api_router
@@ -35,10 +37,12 @@ def create_app(context: Context) -> Door:
             alertmanager_router,
             hooks_router,
             api_router,
+            muting_router,
             people_api_router,
             deliveries_router,
             aftermath_router,
             console_router,
+            impacts_router,
             letters_router,
             people_router,
             deliveries_pages,

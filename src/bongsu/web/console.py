@@ -162,6 +162,7 @@ class Console(Controller):
             "rows": situation.rows(s, w),
             "elapsed": w.duration(incident.seen.elapsed) if incident.seen.elapsed else "–",
             "charts": charts_of(found, w),
+            "counted": incident.service in context.logs,
             "unknown": told.unknown,
             "entries": [
                 (w.time(e.at, near=now, seconds=True), timeline_words(e, w.locale, w)) for e in reversed(entries)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import tzinfo
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 from litestar import Controller, Request, Response, Router, get, post
@@ -33,6 +33,13 @@ class Form(msgspec.Struct):
     """What a button sends. ``confirm``: "yes" once asked."""
 
     confirm: str = ""
+
+
+class Verdict(msgspec.Struct):
+    """What somebody judges an incident to be, and why."""
+
+    verdict: Literal["urgent", "not_urgent"]
+    why: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +85,7 @@ class Letters(Controller):
             "mine": incident.ack is not None and incident.ack.by == bearer.name,
             "plan": plan,
             "adding": [(act.machine, action_word(act.state, w)) for act in adding],
+            "longest": command.LONGEST_REASON,
             "refresh": 5 if any(act.state == "requested" for act in adding) else None,
         }
         return page(request, "letter.html", values, locale=bearer.locale)
@@ -88,6 +96,21 @@ class Letters(Controller):
         context: Context = state.context
         bearer = bearer_of(context, token)
         command.acknowledge(context, bearer.incident_id, bearer.name)
+        return _back(request, token)
+
+    @get("/triage", sync_to_thread=False, opt={"right": "public"})
+    def back_to_triage(self, request: Request[Any, Any, Any], token: FromPath[str]) -> Redirect:
+        """Somebody reloads what the form answered: show the page before."""
+        return _back(request, token)
+
+    @post("/triage", sync_to_thread=True, opt={"right": "public"})
+    def triage(
+        self, request: Request[Any, Any, Any], state: State, token: FromPath[str], data: URLEncodedBody[Verdict]
+    ) -> Redirect:
+        """Judge it urgent or not, then show how it stands."""
+        context: Context = state.context
+        bearer = bearer_of(context, token)
+        command.triage(context, bearer.incident_id, bearer.name, urgent=data.verdict == "urgent", why=data.why)
         return _back(request, token)
 
     @get("/scale-out", sync_to_thread=False)
