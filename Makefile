@@ -1,4 +1,4 @@
-.PHONY: help drill drill-sabotage up down test check bench bench-ingest bench-mail bench-instrument bench-impact crash dashboards replay-images verify-grafana lock messages
+.PHONY: help drill drill-sabotage up down test check bench bench-ingest bench-mail bench-instrument crash dashboards replay-images verify-grafana lock messages bench-forecast bench-backtest bench-restore bench-impact
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile
@@ -41,6 +41,18 @@ crash: ## kill -9 of the server 200 times per database: nothing lost, at most on
 bench-instrument: ## what watching costs the shop, in CPU and throughput
 	sh bin/install
 	.venv/bin/python -m bench.instrument
+
+bench-forecast: ## how well exhaustion is foreseen, beside what people use today (3 minutes)
+	sh bin/install
+	.venv/bin/python -m bench.forecast
+
+bench-backtest: ## how long a back-test of 30 days of 100 machines takes
+	sh bin/install
+	.venv/bin/python -m bench.backtest
+
+bench-restore: ## the shop's data damaged at random under load, found and put right
+	sh bin/install
+	.venv/bin/python -m bench.restore
 
 bench-impact: ## counting who was hurt: 10 M lines of Parquet, 1 M of JSON, the server's memory
 	sh bin/install

@@ -62,7 +62,8 @@ def make(file: Path, count: int) -> None:
     form = "parquet, COMPRESSION zstd" if file.suffix == ".parquet" else "json"
     code = (
         "import duckdb; db = duckdb.connect(); "
-        f"db.execute('''SET enable_progress_bar = false; SET memory_limit = '1GiB'; SET TimeZone = 'UTC'; COPY ({lines}) TO '{file}' (FORMAT {form})''')"
+        "db.execute('''SET enable_progress_bar = false; SET memory_limit = '1GiB'; SET TimeZone = 'UTC'; "
+        f"COPY ({lines}) TO '{file}' (FORMAT {form})''')"
     )
     subprocess.run([sys.executable, "-c", code], check=True)
 

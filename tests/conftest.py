@@ -37,6 +37,7 @@ def postgres_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         [*before, initdb, "-D", str(data), "-U", "test", "-A", "trust", "--no-sync"], check=True, capture_output=True
     )
     settings = [f"unix_socket_directories={root}", "listen_addresses=", "fsync=off", "max_connections=100"]
+    settings.append("track_commit_timestamp=on")
     options = [each for setting in settings for each in ("-c", setting)]
     with (root / "log").open("wb") as log:
         server = subprocess.Popen([*before, postgres, "-D", str(data), *options], stdout=log, stderr=log)

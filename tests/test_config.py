@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import time, timedelta
 from pathlib import Path
 
 import pytest
@@ -10,7 +10,9 @@ import pytest
 from bongsu.bootstrap import directory_of, policy_of, service_of
 from bongsu.cli.check import unreachable
 from bongsu.config import load
+from bongsu.config.rosters import length
 from bongsu.core.errors import InvalidInput
+from bongsu.core.rotation import Hours
 
 GOOD = """
 [service.shop]
@@ -125,3 +127,51 @@ def test_check_names_a_tier_that_reaches_nobody(tmp_path: Path) -> None:
     found = [each.what for each in unreachable(load(file))]
     assert any("tier 1 reaches nobody" in each for each in found)
     assert any("tier 2 reaches nobody" in each for each in found)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "expected"),
+    [
+        ('every = "P7D"', 'every = "a week"', "a week is P7D"),
+        ('every = "P7D"', 'every = "PT5M"', "at least 15 minutes"),
+        ('every = "P7D"', 'every = "P7D", only = ["mon-fryday"]', "is no part of a week"),
+        ('every = "P7D"', 'every = "P7D", only = ["mon-fry 09:00-18:00"]', "there is no day 'fry'"),
+        ("[schedule.shop]", '[schedule.shop]\ntime_zone = "Asia/Soul"', "there is no 'Asia/Soul'"),
+        ("[schedule.shop]", "[schedule.night]\n[schedule.shop]", "schedule.night: nobody takes turns"),
+        ("[schedule.shop]", '[contacts]\nverify_every = "PT2H"\n[schedule.shop]', "is not in days"),
+        ("[schedule.shop]", '[contacts]\nweekday = "monday"\n[schedule.shop]', "there is no 'monday'"),
+        ("[schedule.shop]", '[contacts]\nreport_to = ["team:none"]\n[schedule.shop]', "there is no team 'none'"),
+        ("[schedule.shop]", '[readiness]\nmail_every = "P7D"\nat = "9"\n[schedule.shop]', "is no time of day"),
+        ("[schedule.shop]", '[readiness]\nmail_every = "P7D"\n[schedule.shop]', "readiness.mail_to: missing"),
+    ],
+)
+def test_a_faulty_schedule_says_what_to_write(tmp_path: Path, old: str, new: str, expected: str) -> None:
+    found = faults(tmp_path, GOOD.replace(old, new))
+    assert any(expected in each for each in found), found
+
+
+def test_days_are_the_calendars_and_hours_are_exact() -> None:
+    assert length("P7D") == length("P1W") == (timedelta(days=7), True)
+    assert length("PT168H") == (timedelta(days=7), False)
+    assert length("P1DT12H") == (timedelta(hours=36), False)
+
+
+def test_layers_and_local_times_come_out_of_the_file(tmp_path: Path) -> None:
+    more = """
+[schedule.around]
+time_zone = "Europe/Berlin"
+rotation = { people = ["jimin"], every = "P7D", from = 2026-01-05T09:00:00 }
+[[schedule.around.layer]]
+people = ["jimin"]
+every = "P1D"
+from = 2026-01-05T00:00:00Z
+only = ["fri-mon 22:00-07:00", "sat,sun"]
+"""
+    file = tmp_path / "bongsu.toml"
+    file.write_text(GOOD + more)
+    schedule = directory_of(load(file)).schedules["around"]
+    assert schedule.layers[0].beat.at(20).hour == 7  # in May 09:00 in Berlin is 07:00 UTC
+    assert schedule.layers[1].only == (
+        Hours(frozenset({4, 5, 6, 0}), time(22), time(7)),
+        Hours(frozenset({5, 6}), time(0), time(0)),
+    )

@@ -144,7 +144,10 @@ def test_a_taken_port_is_named(shop_process: ShopProcess, database_url: str, key
 
 def test_commands(empty_url: str) -> None:
     assert "python -m shop migrate" in run("seed", SHOP_DATABASE_URL=empty_url).stderr
-    assert run("migrate", SHOP_DATABASE_URL=empty_url).stdout == "applied: 0001_shop.sql\n"
+    assert (
+        run("migrate", SHOP_DATABASE_URL=empty_url).stdout
+        == "applied: 0001_shop.sql, 0002_prices_and_corrections.sql\n"
+    )
     assert run("migrate", SHOP_DATABASE_URL=empty_url).stdout == "the tables are up to date\n"
     done = run("seed", "--products", "5", "--users", "4", "--orders", "3", SHOP_DATABASE_URL=empty_url)
     assert done.stdout == "added: 5 products, 4 users, 3 orders\n"

@@ -27,7 +27,7 @@ def test_the_tables_in_the_code_are_those_in_the_database(database_url: str) -> 
 
 
 def test_migrating_and_seeding_again_changes_nothing(empty_url: str) -> None:
-    assert migrate(empty_url) == ["0001_shop.sql"]
+    assert migrate(empty_url) == ["0001_shop.sql", "0002_prices_and_corrections.sql"]
     assert migrate(empty_url) == []
     database = Database(empty_url, size=1, timeout=5)
     database.open()

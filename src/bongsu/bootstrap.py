@@ -11,25 +11,32 @@ from typing import TextIO
 
 from bongsu.adapters.accesslog import EdgeLog
 from bongsu.adapters.apprise import AppriseChannel
+from bongsu.adapters.backup_folder import BackupFolder
 from bongsu.adapters.clock import ScaledClock, SystemClock
 from bongsu.adapters.haproxy import HAProxy
 from bongsu.adapters.labhost import LabHost
 from bongsu.adapters.prometheus import Prometheus
+from bongsu.adapters.servicedata import ServiceData
 from bongsu.adapters.smtp import Smtp
-from bongsu.catalogue import load_catalogue
-from bongsu.config import Config, PersonSection, PolicySection, TeamSection, profiles_of
+from bongsu.config import Config, PersonSection, PolicySection, TeamSection, machines_of, profiles_of
 from bongsu.config import Service as ServiceSection
 from bongsu.config.checks import zone
-from bongsu.core.errors import BongsuError
+from bongsu.config.invariants import load_invariants
+from bongsu.config.rosters import beat_of, hours, layers_of, weekly, zone_of
+from bongsu.config.sections import DataSection, ScheduleSection
+from bongsu.core.contact import Weekly
+from bongsu.core.errors import BongsuError, InvalidInput
 from bongsu.core.impact import BOTS, MONITORING, Rules, Sales
 from bongsu.core.matcher import parse
 from bongsu.core.policy import Ceiling, Policy, Runway, Tier
 from bongsu.core.profile import expressions
+from bongsu.core.review import Meeting
+from bongsu.core.rotation import Rotation, Schedule
 from bongsu.core.routing import ALERTS, Route, Routing
-from bongsu.core.schedule import Directory, Person, Rotation, Team
+from bongsu.core.schedule import Directory, Person, Team
 from bongsu.core.service import BLIND, Service
 from bongsu.core.timescale import Timescale
-from bongsu.engine.context import Context, Integration, SecondChannel
+from bongsu.engine.context import CareOf, Context, Integration, SecondChannel
 from bongsu.engine.known import Known
 from bongsu.store import outbox
 from bongsu.store.alone import claim
@@ -72,7 +79,7 @@ def service_of(name: str, section: ServiceSection, config: Config) -> Service:
     window = timedelta(seconds=max(4, 4 * config.prometheus.scrape.total_seconds() / config.timescale.speed))
     return Service(
         name=name,
-        machine=load_catalogue()[section.machine],
+        machine=machines_of(config)[section.machine],
         policy=policy,
         blind=policy.when_blind(BLIND),
         signals=expressions(
@@ -102,17 +109,38 @@ def routing_of(config: Config) -> Routing:
     return Routing(watched, routes, config.alerts.default_service or alone)
 
 
+def meeting_of(config: Config) -> Meeting | None:
+    """The regular review, if one is held."""
+    held = config.review
+    return None if held is None else Meeting(held.every, held.start, tuple(held.invite), held.notice)
+
+
 def directory_of(config: Config) -> Directory:
     """Everybody who can be told."""
     return Directory(
         people={name: _person(name, each) for name, each in config.person.items()},
         teams={name: _team(name, each) for name, each in config.team.items()},
-        schedules={
-            name: Rotation(tuple(each.rotation.people), each.rotation.every, each.rotation.start)
-            for name, each in config.schedule.items()
-        },
+        schedules={name: schedule_of(each, config) for name, each in config.schedule.items()},
         zone=zone(config.site.time_zone),
     )
+
+
+def schedule_of(section: ScheduleSection, config: Config) -> Schedule:
+    """Who is on call, by the configuration alone."""
+    local = zone_of(section, config)
+    layers = tuple(
+        Rotation(tuple(each.people), beat_of(each, local), tuple(hours(text) for text in each.only))
+        for _, each in layers_of(section, "")
+    )
+    return Schedule(layers, local)
+
+
+def weeklies_of(config: Config) -> tuple[Weekly, Weekly]:
+    """When contacts are verified, and when readiness is mailed."""
+    site, asking, ready = config.site.time_zone, config.contacts, config.readiness
+    verify = weekly(asking.verify_every, asking.weekday, asking.at, site) if asking.verify_every else None
+    mail = weekly(ready.mail_every, ready.weekday, ready.at, site) if ready.mail_every else None
+    return Weekly(verify, tuple(asking.report_to)), Weekly(mail, tuple(ready.mail_to))
 
 
 def _person(name: str, section: PersonSection) -> Person:
@@ -170,6 +198,29 @@ def prometheus_of(config: Config) -> Prometheus:
     return Prometheus(config.prometheus.url, config.prometheus.timeout, scale, SystemClock(), config.prometheus.scrape)
 
 
+def data_of(name: str, section: DataSection) -> ServiceData:
+    """A service's data. Raises InvalidInput with every fault of its files."""
+    problems: list[str] = []
+    dsn = section.dsn or ""
+    if section.dsn_file is not None:
+        try:
+            dsn = section.dsn_file.read_text(encoding="utf-8").strip()
+        except (OSError, UnicodeDecodeError) as error:
+            problems.append(f"data.{name}.dsn_file: {section.dsn_file} cannot be read ({error})")
+        else:
+            problems += [f"data.{name}.dsn_file: {section.dsn_file} is empty"] * (not dsn)
+    try:
+        invariants, rules = load_invariants(section.invariants)
+    except InvalidInput as error:
+        raise InvalidInput([*problems, *error.problems]) from None
+    if problems:
+        raise InvalidInput(problems)
+    return ServiceData(
+        name, dsn, invariants, rules, BackupFolder(section.backups, name), SystemClock(), section.keep,
+        section.keep_for, section.timeout, section.scratch,
+    )  # fmt: skip
+
+
 def sales_of(section: ServiceSection) -> Sales | None:
     """The counters of orders and revenue, if any are named."""
     said = section.impact
@@ -214,6 +265,7 @@ def bootstrap(config: Config) -> Context:
     db = Database(config.store.url)
     migrate(db)
     services = {name: service_of(name, each, config) for name, each in config.service.items()}
+    verify, readiness = weeklies_of(config)
     return Context(
         db=db,
         clock=ScaledClock(scale),
@@ -221,6 +273,7 @@ def bootstrap(config: Config) -> Context:
         services=services,
         routing=routing_of(config),
         policies={name: policy_of(name, section) for name, section in config.policy.items()},
+        meeting=meeting_of(config),
         integrations={
             name: Integration(
                 secret(config.web.secrets, f"integration-{name}"), each.form, each.service, each.times_out
@@ -229,6 +282,9 @@ def bootstrap(config: Config) -> Context:
         },
         known=Known(None if db.is_sqlite else SHARED_TRUST),
         directory=directory_of(config),
+        verify=verify,
+        readiness=readiness,
+        answer_within=config.contacts.answer_within,
         metrics=prometheus_of(config),
         notifier=smtp_of(config),
         channels={name: AppriseChannel(name, each.url_file) for name, each in config.channel.items()},
@@ -252,6 +308,10 @@ def bootstrap(config: Config) -> Context:
         sender=config.smtp.sender,
         host=config.smtp.sender.rpartition("@")[2] or "localhost",
         watch_every=config.watch.every,
+        data={
+            name: CareOf(data_of(name, each), each.every, each.verify_every, each.prove)
+            for name, each in config.data.items()
+        },
         started_at=SystemClock().now(),
     )
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 from functools import cache
 from importlib import resources
 
-from bongsu.core.burst import MachineType, parse_catalogue
+from bongsu.core.burst import MachineType
+from bongsu.core.machines import parse_catalogue
 
 
 @cache

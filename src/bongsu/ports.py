@@ -8,10 +8,12 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Protocol
 
+from bongsu.core.backups import Backup
 from bongsu.core.diagnosis import Rise
 from bongsu.core.errors import BongsuError
 from bongsu.core.impact import Business, Coverage, Impact, RouteImpact
 from bongsu.core.missed import Estimate
+from bongsu.core.recovery import Verification
 
 Samples = tuple[tuple[datetime, float], ...]
 """Samples of one series in the order of time (service time)."""
@@ -188,4 +190,20 @@ class AccessLog(Protocol):
 
     def traffic(self, calm: tuple[datetime, datetime], window: tuple[datetime, datetime]) -> Traffic:
         """Impact in ``window``, and what rose against ``calm``."""
+        ...
+
+
+class Data(Protocol):
+    """A service's data in our care. Raises BongsuError when it cannot be reached or something is in the way."""
+
+    def verify(self) -> Verification:
+        """Ask every invariant, at one moment of the data."""
+        ...
+
+    def back_up(self) -> Backup:
+        """Make a backup; old ones go that are due."""
+        ...
+
+    def prove(self, backup: Backup) -> Backup:
+        """Restore it elsewhere and verify what is there; the backup with the result."""
         ...

@@ -16,12 +16,14 @@ from pathlib import Path
 
 from bongsu.catalogue import load_catalogue
 from bongsu.core.alert import Alert
+from bongsu.core.contact import Weekly
 from bongsu.core.incident import Incident
 from bongsu.core.policy import Ceiling, Policy, Runway, Tier
+from bongsu.core.rotation import Beat, Rotation, Schedule
 from bongsu.core.routing import Route, Routing
-from bongsu.core.schedule import Directory, Person, Rotation, Team
+from bongsu.core.schedule import Directory, Person, Team
 from bongsu.core.service import BLIND, Service
-from bongsu.engine import command, deliver, intake, relay, report, respond, watch
+from bongsu.engine import announce, command, contacts, deliver, intake, readiness, relay, report, respond, watch
 from bongsu.engine.context import Context, SecondChannel
 from bongsu.ports import Down, Letter, Reason, Rejected, Retryable, Samples, Unavailable
 from bongsu.store import incidents, outbox
@@ -188,7 +190,9 @@ PEOPLE = Directory(
         "commerce": Team("commerce", "Commerce department", ("jimin", "sora"), "en", ("commerce@example.com",)),
         "headquarters": Team("headquarters", "Headquarters", ("sora",), "en", ("hq@example.com",)),
     },
-    schedules={"shop": Rotation(("jimin", "sora"), timedelta(days=7), START - timedelta(days=1))},
+    schedules={
+        "shop": Schedule((Rotation(("jimin", "sora"), Beat(START - timedelta(days=1), timedelta(days=7))),)),
+    },
 )
 
 
@@ -214,6 +218,7 @@ class World:
         self.seen = 0
         self._began: dict[tuple[object, ...], datetime] = {}
         self.policy, self.directory = policy, directory
+        self.verify, self.readiness = Weekly(), Weekly()
         self.context = self._open()
 
     def _open(self) -> Context:
@@ -236,6 +241,8 @@ class World:
             routing=Routing({"shop": (self.policy.name, BLIND)}, self.routes, "shop"),
             policies={self.policy.name: self.policy, "at-once": AT_ONCE},
             directory=self.directory,
+            verify=self.verify,
+            readiness=self.readiness,
             metrics=self.metrics,
             notifier=self.post,
             channels={"room": self.room},
@@ -296,9 +303,12 @@ class World:
         command.due(self.context)
         intake.decide_touched(self.context)
         intake.look_again(self.context)
+        announce.announce(self.context)
         respond.respond(self.context)
         respond.shrink(self.context)
         report.keep(self.context)
+        contacts.due(self.context)
+        readiness.due(self.context)
         self.deliver()
 
     def deliver(self) -> None:

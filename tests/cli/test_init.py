@@ -66,7 +66,9 @@ def test_flags_alone_make_a_whole_file(tmp_path: Path, prometheus: str) -> None:
     assert [tier.notify for tier in config.policy["burst"].tier] == [
         ["on-call:application"], ["team:commerce"], ["team:hq"],
     ]  # fmt: skip
-    assert config.schedule["application"].rotation.people == ["jimin", "sora"]
+    rotation = config.schedule["application"].rotation
+    assert rotation is not None
+    assert rotation.people == ["jimin", "sora"]
     assert (config.person["jimin"].name, config.person["jimin"].locale) == ("Kim Jimin", "ko")
     assert (config.smtp.host, config.smtp.port, config.smtp.tls) == ("smtp.example.com", 587, "starttls")
     assert config.smtp.sender == "bongsu@example.com"

@@ -20,6 +20,7 @@ from bongsu.core.escalation import (
     Note,
     Notify,
     Observed,
+    Reassigned,
     Resolved,
     Reviewed,
     Snoozed,
@@ -219,6 +220,7 @@ EVENTS: dict[str, Event] = {
     "Escalated (tier 3)": Escalated("jimin", 3),
     "Triaged (urgent)": Triaged("jimin", True, "nobody can pay"),
     "Triaged (not urgent)": Triaged("jimin", False, "a test"),
+    "Reassigned": Reassigned("jimin", "person:sora", "Lee Sora"),
     "Reviewed": Reviewed("jimin"),
 }
 

@@ -71,6 +71,15 @@ point_ledger = Table(
     Column("at", _WHEN, nullable=False),
 )
 
+price_history = Table(
+    "price_history",
+    metadata,
+    Column("id", BigInteger, nullable=False),
+    Column("product_id", Integer, nullable=False),
+    Column("price", Integer, nullable=False),
+    Column("at", _WHEN, nullable=False),
+)
+
 idempotency_keys = Table(
     "idempotency_keys",
     metadata,

@@ -50,12 +50,13 @@ def _products(connection: psycopg.Connection[dict[str, object]], count: int, sto
         name = f"{chance.choice(QUALITIES)} {chance.choice(THINGS[category])} {number}"
         rows.append((number, name, category, chance.randrange(10, 500) * 100, stock))
     ids, names, categories, prices, stocks = (list(each) for each in zip(*rows, strict=True)) if rows else ([],) * 5
-    # The history's first line comes with the product, so that its sum is the stock from the start.
+    # The first line of each history comes with the product, so that they agree from the start.
     return connection.execute(
         """WITH added AS (
              INSERT INTO products (id, name, category, price, stock)
              SELECT * FROM unnest(%s::int[], %s::text[], %s::text[], %s::int[], %s::int[])
-             ON CONFLICT DO NOTHING RETURNING id, stock)
+             ON CONFLICT DO NOTHING RETURNING id, price, stock),
+           priced AS (INSERT INTO price_history (product_id, price) SELECT id, price FROM added)
            INSERT INTO stock_history (product_id, delta, stock_after, reason)
            SELECT id, stock, stock, 'seed' FROM added""",
         [ids, names, categories, prices, stocks],

@@ -15,6 +15,7 @@ from rich.console import Console
 from rich.markup import escape
 
 from bongsu import config as configuration
+from bongsu.cli.data import data_in_care
 from bongsu.cli.serve import ConfigOption
 from bongsu.core.checkup import Finding, Level
 from bongsu.core.errors import InvalidInput
@@ -48,6 +49,7 @@ def check(
     else:
         found = [Finding(Level.OK, _counted(loaded), str(config)), *unreachable(loaded)]
         found += _links(loaded)
+        found += data_in_care(loaded)
         if not offline:
             found += outside(loaded)
     problems = [each for each in found if each.level is Level.ERROR]
@@ -84,27 +86,22 @@ def _counted(loaded: configuration.Config) -> str:
 
 
 def unreachable(loaded: configuration.Config) -> list[Finding]:
-    """Targets that mean nobody now."""
-    from bongsu.adapters.clock import SystemClock
+    """Targets that mean nobody now, and gaps: what readiness can say of the file alone."""
+    from bongsu.adapters.clock import ScaledClock
     from bongsu.bootstrap import directory_of, policy_of
+    from bongsu.core.readiness import judge
+    from bongsu.core.timescale import Timescale
+    from bongsu.render.people import fault_words
+    from bongsu.render.words import Words
 
-    directory, now = directory_of(loaded), SystemClock().now()
-    found: list[Finding] = []
-    for name, section in loaded.policy.items():
-        policy = policy_of(name, section)
-        targets = [(f"tier {n}", target) for n, tier in enumerate(policy.tiers, 1) for target in tier.notify]
-        targets += [("ceiling", target) for target in (policy.ceiling.notify if policy.ceiling else ())]
-        targets += [("runway", target) for target in (policy.runway.notify if policy.runway else ())]
-        found += [
-            Finding(
-                Level.ERROR,
-                f"{where} reaches nobody: {target} has no address",
-                f"policy.{name}",
-                "add contact = [{ email = ... }]",
-            )
-            for where, target in dict.fromkeys(targets)
-            if not directory.resolve(target, now)
-        ]
+    directory = directory_of(loaded)
+    policies = {name: policy_of(name, section) for name, section in loaded.policy.items()}
+    now = ScaledClock(Timescale(loaded.timescale.origin, loaded.timescale.speed)).now()
+    found = []
+    for fault in judge(directory, policies, now):
+        what, do = fault_words(fault, Words("en", directory.zone))
+        grave = fault.code in ("nobody", "target")
+        found.append(Finding(Level.ERROR if grave else Level.WARNING, what, fault.where, do))
     return found
 
 

@@ -70,10 +70,9 @@ def generate(
 def setup_of(loaded: configuration.Config) -> Setup:
     """What the files are made from, by the names' order, so that the order in the configuration does not matter."""
     from bongsu.bootstrap import directory_of, policy_of
-    from bongsu.catalogue import load_catalogue
     from bongsu.generate.setup import Guarded, Setup
 
-    profiles, catalogue = configuration.profiles_of(loaded), load_catalogue()
+    profiles, catalogue = configuration.profiles_of(loaded), configuration.machines_of(loaded)
     services = tuple(
         Guarded(
             name=name,

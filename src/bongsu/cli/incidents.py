@@ -111,7 +111,7 @@ def triage(
 
     Example: bongsu incidents triage 20260105-2012-k3f9 --urgent --why "nobody can pay" --by "Kim Jimin"
     """
-    answer = Client(server, _token(token_file)).post(
+    answer = Client(server, token_of(token_file)).post(
         f"/api/incidents/{incident_id}/triage", {"by": by, "urgent": urgent, "why": why}
     )
     _print_json(answer)
@@ -135,6 +135,16 @@ def agenda(server: Server = LOCAL, as_json: Json = False) -> None:
 
 
 @app.command()
+def reassign(incident_id: str, to: str, by: str, server: Server = LOCAL, token_file: Token = TOKEN) -> None:
+    """Hand an incident to a person or a team, who is told at once; the tiers go on unless they acknowledge soon.
+
+    Example: bongsu incidents reassign 20260105-2012-k3f9 person:sora "Kim Jimin"
+    """
+    client = Client(server, token_of(token_file))
+    _print_json(client.post(f"/api/incidents/{incident_id}/reassign", {"to": to, "by": by}))
+
+
+@app.command()
 def resolve(incident_id: str, by: str, server: Server = LOCAL, token_file: Token = TOKEN) -> None:
     """Declare an incident over; refused while its breach holds."""
     _command(server, token_file, incident_id, "resolve", by)
@@ -147,15 +157,17 @@ def scale_out(incident_id: str, by: str, server: Server = LOCAL, token_file: Tok
 
 
 def _command(server: str, token_file: Path, incident_id: str, verb: str, by: str, **more: float) -> None:
-    _print_json(Client(server, _token(token_file)).command(incident_id, verb, by, **more))
+    _print_json(Client(server, token_of(token_file)).command(incident_id, verb, by, **more))
 
 
-def _token(file: Path) -> str:
+def token_of(token_file: Path) -> str:
+    """The API token. Raises BadParameter."""
     try:
-        return file.read_text(encoding="utf-8").strip()
+        return token_file.read_text(encoding="utf-8").strip()
     except OSError as error:
-        raise typer.BadParameter(f"{file}: {error.strerror}; name the file with --token-file") from None
+        raise typer.BadParameter(f"{token_file}: {error.strerror}; name the file with --token-file") from None
 
 
 def _print_json(value: Any) -> None:
+    """JSON for people and programs."""
     print(json.dumps(value, ensure_ascii=False, indent=2))  # noqa: T201 - this is the command's output

@@ -9,7 +9,26 @@ from rich.console import Console
 from rich.markup import escape
 
 from bongsu import __version__
-from bongsu.cli import backup, check, doctor, drill, generate, impact, incidents, init, lab, notify, serve
+from bongsu.cli import (
+    backup,
+    check,
+    contacts,
+    data,
+    doctor,
+    drill,
+    generate,
+    impact,
+    incidents,
+    init,
+    lab,
+    maintenance,
+    notify,
+    oncall,
+    policy,
+    recovery,
+    report,
+    serve,
+)
 from bongsu.core.errors import BongsuError, InvalidInput
 
 app = typer.Typer(
@@ -29,9 +48,22 @@ app.command("generate")(generate.generate)
 app.command("impact")(impact.impact)
 app.command("doctor")(doctor.doctor)
 app.add_typer(incidents.app, name="incidents")
+app.add_typer(maintenance.app, name="maintenance")
+app.add_typer(maintenance.silence_app, name="silence")
 app.add_typer(notify.app, name="notify")
+app.add_typer(oncall.app, name="oncall")
+app.add_typer(oncall.schedules, name="schedule")
+app.add_typer(contacts.app, name="contacts")
+for command in (recovery.diff, recovery.plan, recovery.apply):
+    data.app.command()(command)
+app.add_typer(data.app, name="data")
+app.add_typer(report.report, name="report")
+app.add_typer(report.items, name="items")
+app.add_typer(report.review, name="review")
+app.command("lessons")(report.lessons)
 app.add_typer(lab.app, name="lab")
 app.add_typer(drill.app, name="drill")
+app.add_typer(policy.app, name="policy")
 
 
 @app.callback(invoke_without_command=True)

@@ -6,13 +6,24 @@ import tomllib
 from pathlib import Path
 
 from bongsu.config.crossing import LOCALES, crossed
+from bongsu.config.machines import machines_of
 from bongsu.config.reading import read
 from bongsu.config.sections import Config, PersonSection, PolicySection, Service, TeamSection
 from bongsu.core.errors import InvalidInput
 from bongsu.core.profile import Profile
 from bongsu.profiles import profile_of, shipped
 
-__all__ = ["LOCALES", "Config", "PersonSection", "PolicySection", "Service", "TeamSection", "load", "profiles_of"]
+__all__ = [
+    "LOCALES",
+    "Config",
+    "PersonSection",
+    "PolicySection",
+    "Service",
+    "TeamSection",
+    "load",
+    "machines_of",
+    "profiles_of",
+]
 
 
 def load(path: Path) -> Config:

@@ -6,7 +6,7 @@ import re
 from datetime import UTC, timedelta, tzinfo
 from zoneinfo import ZoneInfo, available_timezones
 
-from bongsu.config.sections import ImpactSection
+from bongsu.config.sections import DataSection, ImpactSection
 
 _LOCAL = re.compile(r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+(\.[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+)*")
 _LABEL = re.compile(r"[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?")
@@ -60,6 +60,23 @@ def zone_fault(name: str) -> str | None:
 def zone(name: str) -> tzinfo:
     """A time zone by its name; UTC also where the system knows no zones. Raises KeyError, ValueError or OSError."""
     return UTC if name == "UTC" else ZoneInfo(name)
+
+
+def data_faults(at: str, section: DataSection) -> list[str]:
+    """What is wrong with a ``[data.NAME]``."""
+    problems = []
+    if not re.fullmatch(r"[a-z0-9_-]+", at.partition(".")[2]):
+        problems.append(f"{at}: a name has small letters, digits, _ and - alone, for it is part of files' names")
+    if (section.dsn is None) == (section.dsn_file is None):
+        problems.append(f"{at}: give either dsn or dsn_file (a file that holds it, readable by Bongsu alone)")
+    if section.keep < 1:
+        problems.append(f"{at}.keep: must be at least 1")
+    if section.timeout <= 0:
+        problems.append(f"{at}.timeout: must be above 0 seconds")
+    for key, span in (("every", section.every), ("verify_every", section.verify_every)):
+        if span is not None and span < timedelta(minutes=1):
+            problems.append(f"{at}.{key}: must be at least PT1M")
+    return problems
 
 
 def impact_problems(at: str, impact: ImpactSection) -> list[str]:

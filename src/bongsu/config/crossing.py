@@ -8,10 +8,11 @@ from collections.abc import Mapping
 from datetime import timedelta
 from email.utils import parseaddr
 
-from bongsu.catalogue import load_catalogue
-from bongsu.config.checks import address_fault, impact_problems, zone_fault
+from bongsu.config.checks import address_fault, data_faults, impact_problems, zone_fault
 from bongsu.config.delivering import delivery_problems
-from bongsu.config.sections import Config, Grafana, PersonSection, PolicySection, RouteSection, TeamSection
+from bongsu.config.machines import machine_problems
+from bongsu.config.rosters import layers_of, roster_faults
+from bongsu.config.sections import Config, Grafana, PersonSection, PolicySection, Review, RouteSection, TeamSection
 from bongsu.core.errors import InvalidInput
 from bongsu.core.matcher import parse
 from bongsu.profiles import shipped
@@ -24,10 +25,9 @@ _HOURS = re.compile(r"([01]\d|2[0-3]):[0-5]\d-([01]\d|2[0-3]):[0-5]\d")
 
 def crossed(config: Config) -> list[str]:
     """Faults between sections: names that lead nowhere, tiers out of order, unknown machine types."""
-    problems: list[str] = []
+    problems: list[str] = machine_problems(config)
     for name, service in config.service.items():
         at = f"service.{name}"
-        _known(f"{at}.machine", service.machine, load_catalogue(), problems)
         _known(f"{at}.policy", service.policy, config.policy, problems)
         _known(f"{at}.profile", service.profile, {**shipped(), **config.profile}, problems)
         if service.owner is not None:
@@ -50,6 +50,8 @@ def crossed(config: Config) -> list[str]:
             _known(f"{at}.service", integration.service, config.service, problems)
     if config.alerts.default_service is not None:
         _known("alerts.default_service", config.alerts.default_service, config.service, problems)
+    if config.review is not None:
+        problems += _review_problems(config.review, config)
     for name, profile in config.profile.items():
         if name in shipped():
             problems.append(
@@ -63,13 +65,12 @@ def crossed(config: Config) -> list[str]:
         for member in team.members:
             _known(f"team.{name}.members", member, config.person, problems)
     for name, schedule in config.schedule.items():
-        at = f"schedule.{name}.rotation"
-        for person in schedule.rotation.people:
-            _known(f"{at}.people", person, config.person, problems)
-        if schedule.rotation.every <= timedelta(0):
-            problems.append(f"{at}.every: must be longer than nothing; a week is P7D")
-        if schedule.rotation.start.tzinfo is None:
-            problems.append(f"{at}.from: has no time zone; write 2026-01-05T09:00:00+09:00")
+        for place, layer in layers_of(schedule, f"schedule.{name}"):
+            for person in layer.people:
+                _known(f"{place}.people", person, config.person, problems)
+    problems += roster_faults(config)
+    problems += _target_problems("contacts", "report_to", config.contacts.report_to, config)
+    problems += _target_problems("readiness", "mail_to", config.readiness.mail_to, config)
     readers: dict[str, PersonSection | TeamSection] = {f"person.{name}": each for name, each in config.person.items()}
     readers |= {f"team.{name}": each for name, each in config.team.items()}
     problems += [fault for at, each in readers.items() for fault in _reader_problems(at, each, config.channel)]
@@ -83,6 +84,7 @@ def crossed(config: Config) -> list[str]:
         if not _ADDRESS.fullmatch(target)
     ]
     problems += _grafana_problems(config.grafana)
+    problems += [fault for name, each in config.data.items() for fault in data_faults(f"data.{name}", each)]
     if config.timescale.speed <= 0:
         problems.append("timescale.speed: must be above 0")
     problems += delivery_problems(config)
@@ -147,18 +149,37 @@ def _policy_problems(at: str, policy: PolicySection, config: Config) -> list[str
         targets += [(key, target) for target in (section.notify if section else [])]
     targets += [("throttled", target) for target in policy.throttled or []]
     targets += [("blind", target) for target in policy.blind or []]
+    for key, target in targets:
+        problems += _target_problems(at, f"{key}.notify", [target], config)
+    return problems
+
+
+def _target_problems(at: str, key: str, targets: list[str], config: Config) -> list[str]:
+    """Targets that are none, or name somebody who is not there."""
     known: dict[str, Mapping[str, object]] = {
         "on-call": config.schedule,
         "team": config.team,
         "person": config.person,
     }
-    for key, target in targets:
+    problems: list[str] = []
+    for target in targets:
         kind, _, name = target.partition(":")
         if kind not in known:
-            problems.append(f"{at}.{key}.notify: {target!r} is not on-call:NAME, team:NAME or person:NAME")
+            problems.append(f"{at}.{key}: {target!r} is not on-call:NAME, team:NAME or person:NAME")
         else:
-            _known(f"{at}.{key}.notify", name, known[kind], problems, of=kind)
+            _known(f"{at}.{key}", name, known[kind], problems, of=kind)
     return problems
+
+
+def _review_problems(review: Review, config: Config) -> list[str]:
+    problems: list[str] = []
+    if review.start.tzinfo is None:
+        problems.append("review.from: has no time zone; write 2026-01-08T10:00:00+09:00")
+    if review.every < timedelta(days=1):
+        problems.append("review.every: must be at least P1D")
+    if not timedelta(0) <= review.notice <= review.every:
+        problems.append("review.notice: must lie between PT0S and `every`")
+    return problems + _target_problems("review", "invite", review.invite, config)
 
 
 def _faulty(at: str, fault: str | None, problems: list[str]) -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import msgspec
 
+from bongsu.core.burst import Mode, OnStop
 from bongsu.core.delivery import CHANNEL
 from bongsu.core.impact import GRACE
 from bongsu.profiles import ProfileSection
@@ -67,6 +68,25 @@ class Service(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     targets: list[str] = []
     metrics_path: str = "/actuator/prometheus"
     owner: str | None = None
+
+
+class MachineSection(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A machine type that the catalogue does not know; a service names it by ``machine = "NAME"``.
+
+    ``baseline``: the share of each vCPU that may be used for ever. ``cap``: 24 hours' earnings if not given.
+    ``surplus_price``: per vCPU-hour in unlimited mode.
+    """
+
+    vcpus: int
+    baseline: float
+    cap: float | None = None
+    launch_credits: float = 0.0
+    mode: Mode = Mode.STANDARD
+    on_stop: OnStop = OnStop.UNKNOWN
+    surplus_price: float | None = None
+    currency: str = "USD"
+    ramp_minutes: float = 0.0
+    month_price: float | None = None
 
 
 class TierSection(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -158,17 +178,48 @@ class Site(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
 
 
 class RotationSection(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, rename={"start": "from"}):
-    """People who take turns."""
+    """People who take turns. ``every`` in days (P7D) keeps its local time; in hours (PT168H) it is so long exactly.
+
+    ``only``: the hours of the week it covers, such as "mon-fri 09:00-18:00", "sat,sun" or "22:00-07:00".
+    """
 
     people: list[str]
-    every: timedelta
+    every: str
     start: datetime
+    only: list[str] = []
 
 
 class ScheduleSection(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Who is on call."""
+    """Who is on call: a rotation, and layers above it, of which the last that has somebody counts.
 
-    rotation: RotationSection
+    ``time_zone``: by whose calendar turns change and hours are meant; the site's if not given.
+    """
+
+    rotation: RotationSection | None = None
+    layer: list[RotationSection] = []
+    time_zone: str | None = None
+
+
+class Contacts(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Whether people can be reached: asked by mail every so many days, at a local time; None is only when told to.
+
+    ``answer_within``: after that a round is over and its report goes to ``report_to`` (team:NAME, person:NAME).
+    """
+
+    verify_every: str | None = None
+    weekday: str = "mon"
+    at: str = "10:00"
+    answer_within: timedelta = timedelta(days=2)
+    report_to: list[str] = []
+
+
+class Readiness(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What would go wrong in an alarm, mailed to ``mail_to`` every so many days, and only when something is wrong."""
+
+    mail_every: str | None = None
+    weekday: str = "mon"
+    at: str = "09:00"
+    mail_to: list[str] = []
 
 
 class Prometheus(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -273,10 +324,41 @@ class Alerts(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     digest_over: int = 10
 
 
+class Review(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, rename={"start": "from"}):
+    """The regular review meeting; ``invite`` gets the agenda ``notice`` before it."""
+
+    every: timedelta = timedelta(days=14)
+    start: datetime
+    invite: list[str] = []
+    notice: timedelta = timedelta(days=1)
+
+
 class Store(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Bongsu's own database: ``sqlite:///file`` or ``postgresql+psycopg://...``."""
 
     url: str = "sqlite:///var/bongsu/bongsu.db"
+
+
+class DataSection(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A service's PostgreSQL, to verify, back up and recover. Its name is the service's.
+
+    ``dsn`` or ``dsn_file``: where it is; ``invariants``: the folder with the queries; ``backups``: where backups go, of
+    which ``keep`` stay, and all younger than ``keep_for``. ``every`` and ``verify_every`` (service time): how often a
+    backup is made, and the invariants are asked; ``prove``: each such backup is restored and verified. ``timeout``:
+    seconds for one invariant; ``scratch``: where backups are restored (the system's temporary folder if not given).
+    """
+
+    dsn: str | None = None
+    dsn_file: Path | None = None
+    invariants: Path
+    backups: Path = Path("var/bongsu/backups")
+    keep: int = 14
+    keep_for: timedelta = timedelta(days=14)
+    every: timedelta | None = None
+    verify_every: timedelta | None = None
+    prove: bool = True
+    timeout: float = 60.0
+    scratch: Path | None = None
 
 
 class Time(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -291,6 +373,7 @@ class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
 
     service: dict[str, Service] = {}
     profile: dict[str, ProfileSection] = {}
+    machine: dict[str, MachineSection] = {}
     policy: dict[str, PolicySection] = {}
     person: dict[str, PersonSection] = {}
     team: dict[str, TeamSection] = {}
@@ -299,11 +382,15 @@ class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     alerts: Alerts = Alerts()
     integration: dict[str, IntegrationSection] = {}
     schedule: dict[str, ScheduleSection] = {}
+    review: Review | None = None
     site: Site = Site()
+    contacts: Contacts = Contacts()
+    readiness: Readiness = Readiness()
     prometheus: Prometheus = Prometheus()
     watch: Watch = Watch()
     smtp: Smtp = Smtp()
     web: Web = Web()
     grafana: Grafana = Grafana()
     store: Store = Store()
+    data: dict[str, DataSection] = {}
     timescale: Time = Time()

@@ -6,102 +6,39 @@ not an effect but ``incident.due_at``. Samples decide while the watch is alive; 
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 from bongsu.core.errors import IllegalTransition, StillBreached
-from bongsu.core.incident import Ack, Facts, Incident, Kind, Seen, Status, Told, Triage
+from bongsu.core.event import (
+    Acknowledged,
+    Due,
+    Effect,
+    Escalated,
+    Event,
+    Note,
+    Notify,
+    Observed,
+    Outcome,
+    Reassigned,
+    Resolved,
+    Reviewed,
+    Snoozed,
+    Unreachable,
+)
+from bongsu.core.incident import Ack, Facts, Handed, Incident, Kind, Seen, Status, Told, Triage
 from bongsu.core.policy import Policy
 from bongsu.core.triage import Triaged, department, judgement
 
+__all__ = [
+    "Acknowledged", "Due", "Effect", "Escalated", "Event", "Note", "Notify",
+    "Observed", "Outcome", "Reassigned", "Resolved", "Reviewed", "Snoozed", "Unreachable",
+    "begin", "begin_over", "due_kinds", "step", "warrants",
+]  # fmt: skip
+
 NEVER_AGAIN = datetime.max.replace(tzinfo=UTC)
-
-
-@dataclass(frozen=True, slots=True)
-class Observed:
-    """The watch, or an alert, saw how things stand."""
-
-    seen: Seen
-
-
-@dataclass(frozen=True, slots=True)
-class Due:
-    """The timer that was armed for ``at`` went off."""
-
-    at: datetime
-
-
-@dataclass(frozen=True, slots=True)
-class Acknowledged:
-    """Somebody took the incident."""
-
-    by: str
-
-
-@dataclass(frozen=True, slots=True)
-class Snoozed:
-    """Somebody takes it and wants the next tiers to wait until then. Once it is over, each overdue tier is told."""
-
-    by: str
-    until: datetime
-
-
-@dataclass(frozen=True, slots=True)
-class Escalated:
-    """Somebody wants a tier to know now, whatever its time."""
-
-    by: str
-    level: int
-
-
-@dataclass(frozen=True, slots=True)
-class Unreachable:
-    """Nobody could be told: no address, or every address permanently refused."""
-
-    kind: Kind
-    level: int
-    occurrence: int
-    why: str
-
-
-@dataclass(frozen=True, slots=True)
-class Resolved:
-    """Somebody declares it over."""
-
-    by: str
-
-
-@dataclass(frozen=True, slots=True)
-class Reviewed:
-    """The review meeting has dealt with it."""
-
-    by: str
-
-
-Event = Observed | Due | Acknowledged | Snoozed | Escalated | Unreachable | Triaged | Resolved | Reviewed
-
-
-@dataclass(frozen=True, slots=True)
-class Notify:
-    """Tell these targets. Kind RESOLVED has none: it goes to exactly those who were told."""
-
-    kind: Kind
-    level: int
-    occurrence: int
-    targets: tuple[str, ...]
-    facts: Facts = field(default_factory=dict)
-
-
-@dataclass(frozen=True, slots=True)
-class Note:
-    """A line for the timeline."""
-
-    what: str
-    facts: Facts = field(default_factory=dict)
-
-
-Effect = Notify | Note
-Outcome = tuple[Incident, tuple[Effect, ...]]
+HANDED_WAITS = timedelta(minutes=5)
+"""How long the next tiers wait for the acknowledgement of whom an incident was handed to."""
 
 
 def due_kinds(policy: Policy, seen: Seen) -> tuple[Kind, ...]:
@@ -114,7 +51,7 @@ def due_kinds(policy: Policy, seen: Seen) -> tuple[Kind, ...]:
         (Kind.RUNWAY, seen.runs_low(policy)),
         (Kind.BLIND, seen.blind_since is not None and not seen.source_down and bool(policy.blind)),
     )
-    return tuple(kind for kind, wanted in asked if wanted)
+    return tuple(kind for kind, wanted in asked if wanted and not (seen.muted and seen.muted.mutes(kind)))
 
 
 def warrants(policy: Policy, seen: Seen) -> bool:
@@ -126,7 +63,7 @@ def warrants(policy: Policy, seen: Seen) -> bool:
 def begin(incident_id: str, service: str, policy: Policy, seen: Seen, now: datetime) -> Outcome:
     """A new incident and what to tell first."""
     incident = Incident(incident_id, service, policy, opened_at=now, seen=seen, began_at=seen.since)
-    return _then(incident, (Note("opened", {"since": _iso(seen.since), **seen.facts}),), now)
+    return _then(incident, (Note("opened", {"since": _iso(seen.since), **seen.facts}), *_mute_notes(None, seen)), now)
 
 
 def begin_over(incident_id: str, service: str, policy: Policy, seen: Seen, now: datetime) -> Outcome:
@@ -168,6 +105,8 @@ def step(incident: Incident, event: Event, now: datetime) -> Outcome:
             return _triage(incident, event, now)
         case Status.RESOLVED, Triaged(by, False, why):
             return _judged(incident, event, now), (Note("triaged", {"by": by, "urgent": False, "why": why}),)
+        case ((Status.TRIGGERED | Status.ACKNOWLEDGED | Status.MITIGATED), Reassigned()):
+            return _reassign(incident, event, now)
         case Status.MITIGATED, Acknowledged(by):
             ack = incident.ack or Ack(by, now, incident.seen.machines)
             return replace(incident, ack=ack), (Note("acknowledged", {"by": by, "holds": False}),)
@@ -181,16 +120,17 @@ def step(incident: Incident, event: Event, now: datetime) -> Outcome:
 
 def _observe(incident: Incident, seen: Seen, now: datetime) -> Outcome:
     before, incident = incident, replace(incident, seen=seen)
-    notes: list[Effect] = []
+    notes: list[Effect] = list(_mute_notes(before.seen, seen))
     if incident.status is Status.MITIGATED:
         if seen.holding and not _lasts(incident, seen):
-            return incident, ()  # a blip; neither again nor over
+            return incident, tuple(notes)  # a blip; neither again nor over
         if seen.holding:
             back = Status.ACKNOWLEDGED if incident.ack and incident.void is None else Status.TRIGGERED
             incident = replace(incident, status=back, mitigated_at=None)
             notes.append(Note("again", dict(seen.facts)))
         elif seen.recovered:
-            return _resolve(incident, now)
+            incident, effects = _resolve(incident, now)
+            return incident, (*notes, *effects)
     elif not seen.holding:
         incident = replace(incident, status=Status.MITIGATED, mitigated_at=now)
         notes.append(Note("mitigated", {"elapsed_s": seen.elapsed.total_seconds()}))
@@ -225,10 +165,24 @@ def _due(incident: Incident, at: datetime, now: datetime) -> Outcome:
     if alive or not seen.holding or seen.since is None:  # while the watch is alive, samples decide
         return _then(incident, (), now)
     gone = timedelta(0) if seen.dipping else now - seen.at
-    return _then(replace(incident, seen=replace(seen, at=now, elapsed=seen.elapsed + gone)), (), now)
+    later = replace(seen, at=now, elapsed=seen.elapsed + gone).unmuted(now)
+    return _then(replace(incident, seen=later), _mute_notes(seen, later), now)
+
+
+def _mute_notes(before: Seen | None, seen: Seen) -> tuple[Note, ...]:
+    """What the timeline says when a maintenance or a silence begins or ends to mute the tiers."""
+    was, muted = before.muted if before else None, seen.muted
+    if muted is not None and was is None:
+        return (Note("muted", {"cause": muted.cause, "by": muted.by, "until": _iso(muted.until)}),)
+    if was is not None and muted is None:
+        return (Note("unmuted", {"cause": was.cause}),)
+    return ()
 
 
 def _acknowledge(incident: Incident, by: str, now: datetime) -> Outcome:
+    if incident.handed is not None:  # whoever it was handed to, or somebody who is faster, takes it over
+        limit = incident.handed.limit
+        incident = replace(incident, ack=Ack(by, now, incident.seen.machines), hold_until=limit, handed=None)
     first = incident.ack is None
     hold = now + incident.policy.ack_holds if first else incident.hold_until
     ack = incident.ack or Ack(by, now, incident.seen.machines)
@@ -267,6 +221,21 @@ def _judged(incident: Incident, event: Triaged, now: datetime) -> Incident:
     return replace(incident, triage=Triage(event.by, now, event.urgent, event.why))
 
 
+def _reassign(incident: Incident, event: Reassigned, now: datetime) -> Outcome:
+    """The acknowledgement moves. Until its new owner confirms, it holds for a short while, never beyond its limit."""
+    old = incident.handed.limit if incident.handed else incident.hold_until
+    limit = old or now + incident.policy.ack_holds
+    status = incident.status if incident.status is Status.MITIGATED else Status.ACKNOWLEDGED
+    incident = replace(
+        incident, status=status, ack=Ack(event.name, now, incident.seen.machines),
+        hold_until=min(limit, now + HANDED_WAITS), handed=Handed(event.to, event.by, now, limit),
+    )  # fmt: skip
+    incident, tell = _tell(incident, Kind.REASSIGNED, 0, (event.to,), now, {"handed_by": event.by})
+    until = _iso(incident.hold_until) if incident.holds(now) else None
+    note = Note("reassigned", {"by": event.by, "to": event.name, "until": until})
+    return replace(incident, due_at=_next_due(incident, now)), (note, tell)
+
+
 def _resolve_by_hand(incident: Incident, by: str, now: datetime) -> Outcome:
     if incident.seen.holding:
         raise StillBreached
@@ -290,7 +259,7 @@ def _reopen(incident: Incident, seen: Seen, now: datetime) -> Outcome:
         return incident, ()
     incident = replace(
         incident, status=Status.TRIGGERED, seen=seen, occurrence=incident.occurrence + 1, reopened_at=now,
-        mitigated_at=None, resolved_at=None, ack=None, hold_until=None, void=None, triage=None,
+        mitigated_at=None, resolved_at=None, ack=None, hold_until=None, void=None, triage=None, handed=None,
     )  # fmt: skip
     return _then(incident, (Note("reopened", dict(seen.facts)),), now)
 
@@ -304,10 +273,10 @@ def _then(incident: Incident, effects: tuple[Effect, ...], now: datetime) -> Out
             more.append(tell)
     if incident.seen.high:
         incident = replace(incident, high_at=now)
-    if incident.seen.holding and not incident.holds(now):
+    if incident.seen.holding and incident.seen.muted is None and not incident.holds(now):
         for level, tier in enumerate(incident.policy.tiers, start=1):
             again = _again_at(incident, level)
-            if incident.seen.elapsed >= tier.after if again is None else again <= now:
+            if incident.seen.counted >= tier.after if again is None else again <= now:
                 incident, tell = _tell(incident, Kind.TIER, level, tier.notify, now)
                 more.append(tell)
     return replace(incident, due_at=_next_due(incident, now)), (*effects, *more)
@@ -315,11 +284,18 @@ def _then(incident: Incident, effects: tuple[Effect, ...], now: datetime) -> Out
 
 def _again_at(incident: Incident, level: int) -> datetime | None:
     """When a tier that was told is told again: after ``repeat`` while nobody takes it; None if it was not told yet."""
-    if not incident.has_told(Kind.TIER, level):
+    counts_from = incident.seen.counts_from
+    told = [
+        each.at
+        for each in incident.told
+        if (each.kind, each.level, each.occurrence) == (Kind.TIER, level, incident.occurrence)
+        and (counts_from is None or each.at >= counts_from)
+    ]
+    if not told:
         return None
-    last = max(each.at for each in incident.told if (each.kind, each.level) == (Kind.TIER, level))
+    last = max(told)
     repeat = incident.policy.tiers[level - 1].repeat
-    return last + repeat if repeat is not None and incident.ack is None else NEVER_AGAIN
+    return last + repeat if repeat is not None and (incident.ack is None or incident.handed) else NEVER_AGAIN
 
 
 def _lasts(incident: Incident, seen: Seen) -> bool:
@@ -345,12 +321,14 @@ def _next_due(incident: Incident, now: datetime) -> datetime | None:
     waits: list[datetime] = []
     for level, tier in enumerate(incident.policy.tiers, start=1):
         again = _again_at(incident, level)
-        waits.append(seen.at + max(tier.after - seen.elapsed, timedelta(0)) + seen.patience if again is None else again)
+        waits.append(seen.at + max(tier.after - seen.counted, timedelta(0)) + seen.patience if again is None else again)
     at = min(waits)
     if at == NEVER_AGAIN:
         return None
     if incident.hold_until is not None and incident.holds(now):
         at = max(at, incident.hold_until)
+    if seen.muted is not None:
+        at = max(at, seen.muted.until)
     return max(at, now + seen.patience) if seen.patience else at
 
 
@@ -359,6 +337,8 @@ def _go_up(incident: Incident, event: Unreachable, now: datetime) -> Outcome:
     note = Note("unreachable", {"kind": event.kind, "level": event.level, "why": event.why})
     if event.occurrence != incident.times_told(event.kind, event.level):
         return incident, (note,)
+    if event.kind is Kind.REASSIGNED:  # whoever cannot be told holds nothing back
+        return _then(replace(incident, hold_until=now), (note,), now)
     level = event.level + 1
     if level > len(incident.policy.tiers):
         return incident, (note, Note("exhausted", {"kind": event.kind}))
@@ -390,6 +370,7 @@ def _tell(
         "ack_at": _iso(ack.at) if ack else None,
         "ack_void": incident.void,
         **judgement(incident),
+        "maintained_until": _iso(seen.counts_from) if seen.since_before_maintenance else None,
         **(facts or {}),
     }
     incident = replace(incident, told=(*incident.told, told))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 
@@ -35,6 +35,8 @@ class Kind(StrEnum):
     """A breach began and ended while nobody was watching."""
     URGENT = "urgent"
     """The responder judged it urgent; the department is told at once."""
+    REASSIGNED = "reassigned"
+    """It was handed to somebody else."""
 
     def at_once(self, policy: Policy) -> tuple[str, ...]:
         """Whom a policy calls when this begins."""
@@ -53,12 +55,34 @@ Facts = Mapping[str, str | float | int | bool | None]
 """What a person is told, as plain values; words are made of them per locale."""
 
 
+MAINTENANCE, SILENCE = "maintenance", "silence"
+ALSO = {
+    Kind.CEILING: "ceiling", Kind.RUNWAY: "exhaustion", Kind.THROTTLED: "exhaustion", Kind.BLIND: "blindness",
+}  # fmt: skip
+"""What a maintenance mutes beside the tiers only if asked to (rule 10), by the name it is asked for."""
+
+
+@dataclass(frozen=True, slots=True)
+class Muted:
+    """The tiers are muted until then. ``cause``: maintenance or silence; ``also``: what else is muted."""
+
+    cause: str
+    by: str
+    until: datetime
+    also: tuple[str, ...] = ()
+
+    def mutes(self, kind: Kind) -> bool:
+        """Whether a kind that calls at once is muted too."""
+        return ALSO.get(kind) in self.also
+
+
 @dataclass(frozen=True, slots=True)
 class Seen:
     """What is known of a service at one moment: the breach clock and the machines, summed up for a decision.
 
     ``elapsed``: time over the limit; ``held``: that of the running stretch alone. ``watched_at``: when the metrics
     store last answered; None for incidents that only alerts speak for, whose time passes by the clock on the wall.
+    ``muted``: the tiers are; ``counts_from``: when the last maintenance ended, from where tiers count (rule 10).
     ``machines`` are in breach; ``joined`` are those that have been in breach for ``settle``.
     """
 
@@ -79,6 +103,25 @@ class Seen:
     recovered: bool = True
     held: timedelta = timedelta(0)
     facts: Facts = field(default_factory=dict)
+    muted: Muted | None = None
+    counts_from: datetime | None = None
+
+    @property
+    def counted(self) -> timedelta:
+        """The time that tiers go by: the breach's own, or since the last maintenance if that is less."""
+        return self.elapsed if self.counts_from is None else min(self.elapsed, self.at - self.counts_from)
+
+    @property
+    def since_before_maintenance(self) -> bool:
+        """Whether the breach was there when the last maintenance ended."""
+        return self.counts_from is not None and self.since is not None and self.since < self.counts_from
+
+    def unmuted(self, now: datetime) -> Seen:
+        """The same when what muted it is over by ``now``: the net for when the watch is dead."""
+        if self.muted is None or now < self.muted.until:
+            return self
+        again = self.muted.until if self.muted.cause == MAINTENANCE else self.counts_from
+        return replace(self, muted=None, counts_from=again)
 
     def runs_low(self, policy: Policy) -> bool:
         """Whether the credits last less than the policy allows."""
@@ -116,6 +159,16 @@ class Triage:
 
 
 @dataclass(frozen=True, slots=True)
+class Handed:
+    """It was handed to ``to``, who has not confirmed. ``limit``: until when their acknowledgement may hold."""
+
+    to: str
+    by: str
+    at: datetime
+    limit: datetime
+
+
+@dataclass(frozen=True, slots=True)
 class Incident:
     """An incident. ``due_at`` is its durable timer: saved with the row, None when nothing is awaited.
 
@@ -144,6 +197,7 @@ class Incident:
     version: int = 0
     group: str = ""
     triage: Triage | None = None
+    handed: Handed | None = None
 
     @property
     def open(self) -> bool:

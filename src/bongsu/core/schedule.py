@@ -1,10 +1,12 @@
-"""People, teams and rotations: whom a target means at a given time."""
+"""People, teams and who is on call: whom a target means at a given time."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta, tzinfo
+from datetime import UTC, datetime, tzinfo
+
+from bongsu.core.rotation import Schedule
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,21 +33,6 @@ class Team:
 
 
 @dataclass(frozen=True, slots=True)
-class Rotation:
-    """People who take turns, each for ``every``, the first one from ``start``."""
-
-    people: tuple[str, ...]
-    every: timedelta
-    start: datetime
-
-    def on_call(self, now: datetime) -> str | None:
-        """Who has the turn; None before the first one or with nobody in it."""
-        if not self.people or now < self.start:
-            return None
-        return self.people[int((now - self.start) / self.every) % len(self.people)]
-
-
-@dataclass(frozen=True, slots=True)
 class Recipient:
     """One address to write to. ``id`` is ``person:x`` or ``team:x``."""
 
@@ -61,7 +48,7 @@ class Directory:
 
     people: Mapping[str, Person] = field(default_factory=dict)
     teams: Mapping[str, Team] = field(default_factory=dict)
-    schedules: Mapping[str, Rotation] = field(default_factory=dict)
+    schedules: Mapping[str, Schedule] = field(default_factory=dict)
     zone: tzinfo = UTC
 
     def zone_of(self, recipient: str) -> tzinfo:
@@ -72,8 +59,8 @@ class Directory:
 
     def on_call(self, schedule: str, now: datetime) -> Person | None:
         """The person on call in a schedule."""
-        rotation = self.schedules.get(schedule)
-        name = rotation.on_call(now) if rotation else None
+        found = self.schedules.get(schedule)
+        name = found.on_call(now) if found else None
         return self.people.get(name) if name else None
 
     def resolve(self, target: str, now: datetime) -> tuple[Recipient, ...]:

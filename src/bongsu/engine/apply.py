@@ -11,6 +11,7 @@ from bongsu.core.delivery import may_wait, message_id
 from bongsu.core.escalation import Event, Note, Notify, Outcome, Unreachable, step
 from bongsu.core.incident import Entry, Facts, Incident, Kind
 from bongsu.core.schedule import Recipient
+from bongsu.engine import people
 from bongsu.engine.context import Context
 from bongsu.store import actions, incidents, outbox, suspects, timeline
 from bongsu.store.database import Transaction, after_commit
@@ -82,8 +83,7 @@ def _recipients(
 ) -> tuple[Recipient, ...]:
     if effect.kind is Kind.RESOLVED:
         return outbox.told(tx, incident_id)
-    found = [each for target in effect.targets for each in context.directory.resolve(target, now)]
-    return tuple({each.address: each for each in found}.values())
+    return people.resolve(tx, context, effect.targets, now)
 
 
 def _doubtful(tx: Transaction, effect: Notify, to: tuple[Recipient, ...]) -> str:
@@ -102,7 +102,7 @@ def _around(tx: Transaction, context: Context, incident: Incident, effect: Notif
         before = {message.recipient.name for message in outbox.of(tx, incident.id) if message.state != "refused"}
         added = [act.machine for act in actions.of(tx, incident.id) if act.kind == "add" and act.state == "done"]
     tiers = incident.policy.tiers[effect.level :] if effect.kind is Kind.TIER else ()
-    coming = [each for target in (tiers[0].notify if tiers else ()) for each in context.directory.resolve(target, now)]
+    coming = people.resolve(tx, context, tiers[0].notify if tiers else (), now)
     return {
         "told_before": ", ".join(sorted(before)) if effect.kind is Kind.TIER else "",
         "next": ", ".join(dict.fromkeys(each.name for each in coming)),

@@ -50,6 +50,20 @@ def triage(context: Context, incident_id: str, by: str, *, urgent: bool, why: st
     return _put(context, incident_id, Triaged(by, urgent, reason, owner))
 
 
+def reassign(context: Context, incident_id: str, by: str, to: str) -> Incident:
+    """Hand an incident to ``person:x`` or ``team:x``. Raises NotFound, IllegalTransition, or InvalidInput."""
+    kind, _, name = to.partition(":")
+    found = (context.directory.people if kind == "person" else context.directory.teams).get(name)
+    if kind not in ("person", "team") or found is None:
+        there = [f"person:{each}" for each in context.directory.people] + [
+            f"team:{each}" for each in context.directory.teams
+        ]
+        raise InvalidInput([f"to: there is no {to!r}; there is {', '.join(sorted(there))}"])
+    if not context.directory.resolve(to, context.clock.now()):
+        raise InvalidInput([f"to: {found.name} has no address and could not be told; hand it to somebody else"])
+    return _put(context, incident_id, escalation.Reassigned(by, to, found.name))
+
+
 def resolve(context: Context, incident_id: str, by: str) -> Incident:
     """Declare an incident over. Raises StillBreached while the breach holds."""
     return _put(context, incident_id, escalation.Resolved(by))

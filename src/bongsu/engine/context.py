@@ -8,13 +8,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
+from bongsu.core.contact import Weekly
 from bongsu.core.policy import Policy
+from bongsu.core.review import Meeting
 from bongsu.core.routing import Routing
 from bongsu.core.schedule import Directory
 from bongsu.core.service import Service
 from bongsu.core.timescale import Timescale
 from bongsu.engine.known import Arriving, Known, Outgoing, RelayState, Touched, Traces
-from bongsu.ports import AccessLog, Balancer, Channel, Clock, Machines, Metrics, Notifier
+from bongsu.ports import AccessLog, Balancer, Channel, Clock, Data, Machines, Metrics, Notifier
 from bongsu.store.database import Database
 
 
@@ -38,6 +40,16 @@ class SecondChannel:
 
 
 @dataclass(frozen=True, slots=True)
+class CareOf:
+    """A service's data and how often it is looked after, in service time; ``prove``: each backup is restored."""
+
+    data: Data
+    back_up_every: timedelta | None
+    verify_every: timedelta | None
+    prove: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Context:
     """``clock`` tells service time, ``wall`` the wall's; they are the same unless this is a lab.
 
@@ -45,6 +57,8 @@ class Context:
     alerts may be routed to. ``channels`` are ways beside mail, by name; ``senders`` mails are sent at a time; whoever
     gets more than ``digest_over`` in a minute gets a digest of what may wait. ``mail_due`` is set when a message was
     written, so that delivery need not wait for its next look; ``work_due`` likewise for actions.
+    ``directory`` is what the configuration says; ``engine.people`` knows who stands in for whom besides. ``verify`` and
+    ``readiness`` are mails that come by the calendar of the wall; a round is over after ``answer_within``.
     """
 
     db: Database
@@ -69,6 +83,9 @@ class Context:
     routing: Routing = field(default_factory=lambda: Routing({}))
     policies: Mapping[str, Policy] = field(default_factory=dict)
     integrations: Mapping[str, Integration] = field(default_factory=dict)
+    verify: Weekly = field(default_factory=Weekly)
+    readiness: Weekly = field(default_factory=Weekly)
+    answer_within: timedelta = timedelta(days=2)
     arriving: Arriving = field(default_factory=Arriving)
     known: Known = field(default_factory=Known)
     touched: Touched = field(default_factory=Touched)
@@ -79,6 +96,8 @@ class Context:
     relay: RelayState = field(default_factory=RelayState)
     traces: Traces = field(default_factory=Traces)
     outgoing: Outgoing = field(default_factory=Outgoing)
+    data: Mapping[str, CareOf] = field(default_factory=dict)
+    meeting: Meeting | None = None
     mail_due: threading.Event = field(default_factory=threading.Event)
     work_due: threading.Event = field(default_factory=threading.Event)
 

@@ -9,7 +9,7 @@ from datetime import timedelta
 from bongsu.core.delivery import AGAIN, channel_of, next_attempt
 from bongsu.core.escalation import Unreachable
 from bongsu.core.incident import Kind
-from bongsu.engine import digest, notice, relay
+from bongsu.engine import announce, contacts, digest, followup, notice, readiness, relay, review
 from bongsu.engine.apply import apply
 from bongsu.engine.context import Context
 from bongsu.ports import Down, Letter, Reason, Rejected, Retryable
@@ -20,10 +20,17 @@ from bongsu.store.outbox import Message, Result
 
 log = logging.getLogger("bongsu.deliver")
 NOTICES: Mapping[str, notice.Maker] = {
+    announce.KIND: announce.words,
     digests.DIGEST: digest.words,
     relay.DOWN: lambda _, message, w: postal.relay_down(message, w),
     relay.UP: lambda _, message, w: postal.relay_up(message, w),
     postal.TEST: lambda context, message, w: postal.test(message, w, page=f"{context.public_url}/incidents"),
+    contacts.ASK: contacts.question,
+    contacts.REPORT: contacts.outcome,
+    readiness.MAIL: readiness.told,
+    "item": followup.item_notice,
+    "report": followup.report_notice,
+    "review": review.review_notice,
 }
 """What makes the words of each kind of mail that is no alarm."""
 

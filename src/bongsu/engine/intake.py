@@ -13,14 +13,16 @@ from functools import partial
 
 from bongsu.core import escalation
 from bongsu.core.alert import Alert
-from bongsu.core.incident import Entry, Facts, Seen
+from bongsu.core.incident import SILENCE, Entry, Facts, Muted, Seen
+from bongsu.core.maintenance import BEYOND
 from bongsu.core.policy import ON_CALL_ALONE, Policy
 from bongsu.core.routing import ALERTS, Destination
 from bongsu.core.silence import Silence, muting
+from bongsu.engine import maintenance
 from bongsu.engine.apply import apply, start
 from bongsu.engine.context import Context, new_id
 from bongsu.engine.known import Arrival
-from bongsu.store import alerts, incidents, silences, timeline
+from bongsu.store import alerts, incidents, maintenances, silences, timeline
 from bongsu.store.alerts import Kept, Row8
 from bongsu.store.database import Transaction
 
@@ -102,7 +104,7 @@ def look_again(context: Context) -> None:
     watched += [each.blind.name for each in context.services.values()]
 
     def waiting(tx: Transaction) -> set[Destination]:
-        everything = before is None or bool(silences.since(tx, before))
+        everything = before is None or bool(silences.since(tx, before) or maintenances.since(tx, before))
         stirred = set() if before is None else alerts.ended(tx, before, now)
         return alerts.homeless(tx, now, before and now - MISSED) | {
             to
@@ -140,6 +142,9 @@ def _decide(tx: Transaction, context: Context, to: Destination) -> None:
     heard = _heard(tx, to, quiet, now)
     current = incidents.latest(tx, to.service, to.policy, to.group)
     seen = _seen([kept.alert for kept in heard], current.seen.facts if current else {}, now)
+    if current is not None and current.open and not heard and quiet:
+        seen = _silenced(tx, to, quiet, seen, now)
+    seen = maintenance.look(tx, to.service, to.policy, seen, now)
     if current is not None and current.open:
         current = apply(tx, context, current.id, escalation.Observed(seen), now)
     elif heard:
@@ -162,6 +167,17 @@ def _heard(tx: Transaction, to: Destination, quiet: Sequence[Silence], now: date
             break
         after = page[-1].id
     return heard[:ENOUGH]
+
+
+def _silenced(tx: Transaction, to: Destination, quiet: Sequence[Silence], seen: Seen, now: datetime) -> Seen:
+    """An open incident all of whose alerts are silenced stays as it is and tells no tier until the silence ends."""
+    firing = alerts.firing(tx, now, to, limit=ENOUGH)
+    by = {name for kept in firing for name in muting(quiet, kept.alert.labels, now)}
+    if not firing:
+        return seen
+    last = max((each for each in quiet if each.id in by), key=lambda each: each.ends_at)
+    still = _seen([kept.alert for kept in firing], seen.facts, now)
+    return replace(still, muted=Muted(SILENCE, last.created_by, last.ends_at, BEYOND))
 
 
 def _join(tx: Transaction, to: Destination, now: datetime) -> None:

@@ -12,7 +12,7 @@ from bongsu.core.service import Service
 from bongsu.engine.context import Context
 from bongsu.engine.impact import CALM, calm_before
 from bongsu.ports import Traffic, Unavailable
-from bongsu.store import actions, incidents, outbox, reports, timeline
+from bongsu.store import actions, editions, incidents, outbox, reports, timeline
 from bongsu.store.database import Transaction
 
 log = logging.getLogger("bongsu.report")
@@ -36,8 +36,9 @@ def keep(context: Context) -> int:
 
 
 def _resolved_without_report(tx: Transaction) -> list[str]:
-    """Not while a mail of the incident still waits: the report says what became of each."""
-    recent = incidents.search(tx, status="resolved", limit=50)
+    """Not while a mail of the incident still waits: the report says what became of each. Never once it is approved."""
+    frozen = editions.approved(tx)
+    recent = [each for each in incidents.search(tx, status="resolved", limit=50) if each.id not in frozen]
     due = [each.id for each in recent if (kept := reports.load(tx, each.id)) is None or _outdated(kept, each)]
     return [each for each in due if all(message.state != "pending" for message in outbox.of(tx, each))]
 

@@ -3,15 +3,24 @@
 from __future__ import annotations
 
 import uuid
-from dataclasses import replace
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, replace
 from datetime import timedelta
 
 from bongsu.core.errors import InvalidInput
+from bongsu.core.incident import Incident
+from bongsu.core.matcher import Matcher, all_match, parse
+from bongsu.core.muting import services_of, to_confirm
 from bongsu.core.silence import Silence, expire, problems_of, revise
 from bongsu.engine.context import Context
-from bongsu.store import alerts, silences
+from bongsu.store import alerts, incidents, silences
+from bongsu.store.alerts import Kept
 from bongsu.store.database import Transaction
 
+REMEMBERED = timedelta(days=7)
+"""How far back a preview looks."""
+LISTED = 50
+"""Incidents that a preview names at the most."""
 KEEPS = timedelta(days=5)
 """How long a silence that is over is listed."""
 
@@ -27,6 +36,52 @@ def keep(context: Context, silence: Silence, *, changes: bool) -> Silence:
     kept = context.db.write(lambda tx: _keep(tx, context, silence, changes))
     _wake(context)
     return kept
+
+
+@dataclass(frozen=True, slots=True)
+class Preview:
+    """What a silence would mute: what fires, the incidents of the last week, and the services it may concern."""
+
+    firing: tuple[Kept, ...]
+    incidents: tuple[Incident, ...]
+    services: tuple[str, ...]
+
+
+def matchers_of(texts: Sequence[str]) -> tuple[Matcher, ...]:
+    """Matchers from their usual form. Raises InvalidInput with every fault."""
+    found: list[Matcher] = []
+    problems: list[str] = []
+    for text in texts:
+        try:
+            found.append(parse(text))
+        except InvalidInput as error:
+            problems += error.problems
+    if problems or not found:
+        raise InvalidInput(problems or ["matchers: empty; write for example alertname=PoolTimeouts"])
+    return tuple(found)
+
+
+def preview(context: Context, matchers: Sequence[Matcher]) -> Preview:
+    """What these would mute now, and would have muted for as long as alerts are remembered."""
+    now = context.clock.now()
+
+    def read(tx: Transaction) -> Preview:
+        known = [kept for kept in alerts.firing(tx, now - REMEMBERED) if all_match(matchers, kept.alert.labels)]
+        ids = sorted({kept.incident_id for kept in known if kept.incident_id}, reverse=True)
+        firing = tuple(kept for kept in known if kept.alert.ends_at > now)
+        found = tuple(incidents.load(tx, each) for each in ids[:LISTED])
+        return Preview(firing, found, services_of(matchers, context.services))
+
+    return context.db.read(read)
+
+
+def add(context: Context, silence: Silence, shown: Collection[str], *, confirmed: bool) -> Silence:
+    """Keep a silence that somebody has seen the preview of. Raises InvalidInput when it mutes more than was shown."""
+    muted = [kept.fingerprint for kept in preview(context, silence.matchers).firing]
+    problems = [] if confirmed else to_confirm(silence.matchers, muted, shown)
+    if problems:
+        raise InvalidInput([f"{problem}; or confirm" for problem in problems])
+    return keep(context, silence, changes=False)
 
 
 def end(context: Context, silence_id: str) -> Silence:

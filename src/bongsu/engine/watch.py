@@ -13,6 +13,7 @@ from bongsu.core.incident import Incident, Seen, Status
 from bongsu.core.policy import Policy
 from bongsu.core.service import BLIND, SOURCE, Service
 from bongsu.core.signal import READ
+from bongsu.engine import maintenance
 from bongsu.engine.apply import apply, start
 from bongsu.engine.context import Context, new_id
 from bongsu.ports import Samples, Unavailable
@@ -105,6 +106,7 @@ def decide(
     now: datetime,
 ) -> Incident | None:
     """Put what was seen to the incident it belongs to, or begin one if it warrants that."""
+    seen = maintenance.look(tx, service, policy.name, seen, now)
     current = incidents.latest(tx, service, policy.name)
     if current is not None and current.open:
         return apply(tx, context, current.id, escalation.Observed(seen), now)

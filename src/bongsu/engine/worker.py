@@ -7,7 +7,20 @@ import threading
 from collections.abc import Callable
 from datetime import timedelta
 
-from bongsu.engine import command, expose, intake, report, respond, watch
+from bongsu.engine import (
+    announce,
+    command,
+    contacts,
+    data,
+    expose,
+    followup,
+    intake,
+    readiness,
+    report,
+    respond,
+    review,
+    watch,
+)
 from bongsu.engine.context import Context
 from bongsu.engine.postman import EVERY, Postman
 from bongsu.telemetry import JOB_FAILURES, JOB_RUNS
@@ -25,14 +38,18 @@ class Worker:
         self._stop = threading.Event()
         self._postman = Postman(context)
         every = context.timescale.wall_span(context.watch_every)
-        nap = threading.Event()
+        nap, week = threading.Event(), threading.Event()
         loops: list[tuple[str, Callable[[], object], timedelta, threading.Event]] = [
             ("watch", self._look, every, nap),
             ("deliver", self._postman.round, EVERY, context.mail_due),
             ("decide", self._decide, timedelta(seconds=5), context.touched.due),
             ("respond", self._respond, timedelta(seconds=0.5), context.work_due),
+            ("people", self._people, timedelta(seconds=20), week),
+            ("remind", self._remind, timedelta(minutes=5), week),
         ]
-        self._nap = nap
+        if context.data:
+            loops.append(("data", lambda: data.look_after(context), timedelta(seconds=2), nap))
+        self._nap, self._week = nap, week
         self._threads = [threading.Thread(target=self._loop, args=each, name=each[0], daemon=True) for each in loops]
         self._threads.append(threading.Thread(target=self._keep, name="keep", daemon=True))
         self._writer = threading.Thread(target=self._postman.write, name="results", daemon=True)
@@ -45,7 +62,7 @@ class Worker:
     def stop(self) -> None:
         """Finish what is under way and end."""
         self._stop.set()
-        for wake in (self._nap, self._context.mail_due, self._context.touched.due, self._context.work_due):
+        for wake in (self._nap, self._week, self._context.mail_due, self._context.touched.due, self._context.work_due):
             wake.set()
         self._context.arriving.wake()
         for thread in self._threads:
@@ -79,6 +96,7 @@ class Worker:
         if looked and timed:  # otherwise the heartbeat stands still, and others may speak up
             self._guard("gauges", lambda: expose.expose(self._context))
         self._guard("alerts", lambda: intake.look_again(self._context))
+        self._guard("announce", lambda: announce.announce(self._context))
         self._guard("shrink", lambda: respond.shrink(self._context))
 
     def _keep(self) -> None:
@@ -96,3 +114,13 @@ class Worker:
     def _respond(self) -> None:
         self._guard("actions", lambda: respond.respond(self._context))
         self._guard("reports", lambda: report.keep(self._context))
+
+    def _people(self) -> None:
+        self._guard("contacts", lambda: contacts.due(self._context))
+        self._guard("readiness", lambda: readiness.due(self._context))
+
+    def _remind(self) -> None:
+        self._guard("items", lambda: followup.remind(self._context))
+        meeting = self._context.meeting
+        if meeting is not None:
+            self._guard("review", lambda: review.invite(self._context, meeting))

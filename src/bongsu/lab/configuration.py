@@ -6,6 +6,7 @@ from datetime import timedelta
 
 from bongsu.lab.haproxy import BACKEND
 from bongsu.lab.loopback import HOST
+from bongsu.lab.programs import SHOP_INVARIANTS
 from bongsu.lab.site import Site
 
 _TEXT = """\
@@ -81,13 +82,20 @@ url = "sqlite:///{database}"
 origin = "{origin}"
 speed = {speed}
 """
+# Backups are taken by hand here: a lab's six hours are minutes, and a dump would cost what the machines need.
+_DATA = """
+[data.shop]
+dsn_file = "{dsn_file}"
+invariants = "{invariants}"
+backups = "{backups}"
+"""
 
 
 def bongsu_toml(site: Site) -> str:
     """Bongsu's configuration for this lab. All durations are in lab time."""
     root = site.directory.root
     rotation_from = (site.origin - timedelta(days=1)).isoformat()
-    return _TEXT.format(
+    text = _TEXT.format(
         machine_type=site.plan.machine_type,
         max_machines=site.plan.max_machines,
         edge_log=site.directory.edge_log,
@@ -108,6 +116,10 @@ def bongsu_toml(site: Site) -> str:
         origin=site.origin.isoformat(),
         speed=site.plan.speed,
     )
+    if site.plan.shop_command or not SHOP_INVARIANTS.is_dir():
+        return text
+    dsn, backups = site.directory.secret("shop_dsn"), root / "backups"
+    return text + _DATA.format(dsn_file=dsn, invariants=SHOP_INVARIANTS, backups=backups)
 
 
 def duration(span: timedelta) -> str:

@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-import os
-import pwd
-import shutil
 import signal
-import subprocess
 from collections.abc import Sequence
-from pathlib import Path
 
-from bongsu.core.errors import BongsuError
 from bongsu.lab.loopback import HOST
 from bongsu.lab.parts import Part
-from bongsu.lab.programs import find_program
 from bongsu.lab.site import Site
+from bongsu.programs import as_postgres, disguise
+
+__all__ = ["ROLE", "SETTINGS", "accepts", "as_postgres", "cluster", "disguise", "postgres"]
 
 ROLE = "shop"
 # The lab's data lives as long as the lab: safety against a power cut would only cost speed.
@@ -29,41 +25,9 @@ SETTINGS = {
     "max_wal_size": "256MB",
     "jit": "off",
     "timezone": "UTC",
+    "track_commit_timestamp": "on",  # so that bongsu data diff knows when a row was written
     "log_min_duration_statement": "1000",
 }
-
-
-def disguise(data: Path) -> Sequence[str]:
-    """What lets PostgreSQL run when we are root, which it refuses to be.
-
-    A user namespace maps root to an ordinary number, so files below a private folder stay ours and readable.
-    Where those are forbidden, the user ``postgres`` gets the data and the right to pass the folders above it.
-    Raises BongsuError when neither is possible.
-    """
-    if os.geteuid() != 0:
-        return ()
-    unshare = (find_program("unshare") or "unshare", "--map-user=1000", "--map-group=1000")
-    if subprocess.run([*unshare, "true"], capture_output=True, check=False).returncode == 0:
-        return unshare
-    return as_postgres(data)
-
-
-def as_postgres(data: Path) -> Sequence[str]:
-    """Run as the user ``postgres``, who becomes the owner of ``data``."""
-    try:
-        user = pwd.getpwnam("postgres")
-    except KeyError:
-        raise BongsuError(
-            "PostgreSQL does not run as root, user namespaces are forbidden here, and there is no user 'postgres'. "
-            "Run the lab as an ordinary user, or add the user with: adduser --system --group postgres"
-        ) from None
-    data.mkdir(parents=True, exist_ok=True)
-    shutil.chown(data, user.pw_uid, user.pw_gid)
-    setpriv = find_program("setpriv") or "setpriv"
-    return (
-        setpriv, f"--reuid={user.pw_uid}", f"--regid={user.pw_gid}", "--clear-groups",
-        "--inh-caps=-all,+dac_override", "--ambient-caps=-all,+dac_override",
-    )  # fmt: skip
 
 
 def cluster(site: Site, before: Sequence[str]) -> Part:

@@ -9,6 +9,9 @@ from pathlib import Path
 
 from bongsu.core.errors import InvalidInput
 from bongsu.lab.plan import LabPlan
+from bongsu.programs import find_program
+
+__all__ = ["PACKAGES", "SHOP_INVARIANTS", "Programs", "find_program", "find_programs", "shop_command"]
 
 PACKAGES = {
     "haproxy": "haproxy",
@@ -55,19 +58,13 @@ def find_programs(plan: LabPlan) -> Programs:
     return Programs(paths["haproxy"], paths["prometheus"], paths["initdb"], paths["postgres"], shop)
 
 
-def find_program(name: str) -> str | None:
-    """A program on PATH, in the system folders that a user's PATH may lack, or in PostgreSQL's own folder."""
-    on_path = shutil.which(name) or shutil.which(name, path="/usr/local/sbin:/usr/sbin:/sbin")
-    if on_path is not None or PACKAGES.get(name) != "postgresql":
-        return on_path
-    # Debian keeps the servers of each PostgreSQL version in a folder of their own; the newest is wanted.
-    versions = sorted(Path("/usr/lib/postgresql").glob(f"*/bin/{name}"), key=lambda path: int(path.parts[4]))
-    return str(versions[-1]) if versions else None
+SHOP = Path(__file__).resolve().parents[3] / "shop"
+SHOP_INVARIANTS = SHOP / "src" / "shop" / "invariants"
 
 
 def shop_command() -> tuple[str, ...]:
     """How the shop is started: its own interpreter beside the project, or the one in BONGSU_SHOP_PYTHON."""
     python = os.environ.get("BONGSU_SHOP_PYTHON")
     if python is None:
-        python = str(Path(__file__).resolve().parents[3] / "shop" / ".venv" / "bin" / "python")
+        python = str(SHOP / ".venv" / "bin" / "python")
     return (python, "-m", "shop")

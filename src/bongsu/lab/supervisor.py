@@ -140,6 +140,7 @@ class Supervisor:
         write_whole(root / "haproxy" / "haproxy.cfg", haproxy.configuration(site, addresses), 0o600)
         write_whole(root / "prometheus" / "prometheus.yml", prometheus.configuration(site, self._bongsu))
         prometheus.write_targets(site.directory.targets, {})
+        write_whole(site.directory.secret("shop_dsn"), site.database_url + "\n", 0o600)
         write_whole(root / "bongsu" / "bongsu.toml", bongsu_toml(site), 0o600)
 
     def _chore(self, *arguments: str) -> Part:

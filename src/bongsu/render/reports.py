@@ -11,29 +11,34 @@ from datetime import UTC, datetime, tzinfo
 from markupsafe import Markup
 
 from bongsu.core.diagnosis import Rise
+from bongsu.core.followup import Written
 from bongsu.core.impact import Users
 from bongsu.core.incident import Kind
 from bongsu.core.report import Act, Delivery, Report, Source
 from bongsu.core.service import BLIND, SOURCE
 from bongsu.render.charts import charts_of, spark_of
+from bongsu.render.followup import item_row, markdown, section_words
 from bongsu.render.terms import action_word, delivery_word, kind_word, status_word
 from bongsu.render.timeline import timeline_words
 from bongsu.render.words import N_, STYLES, Words, clean, environment, spoken
 
+NOTHING = Written()
 __all__ = ["report_html", "report_md", "style_hash", "timeline_words"]
 
 
-def report_html(report: Report, locale: str, zone: tzinfo = UTC) -> str:
-    """The report as a page without any outside part."""
+def report_html(report: Report, locale: str, zone: tzinfo = UTC, written: Written = NOTHING) -> str:
+    """The report as a page without any outside part. ``written``: what people have added."""
     w = Words(spoken(locale), zone)
     values = {"style": Markup(_style()), "charts": charts_of(report, w)}  # noqa: S704 - our own style sheet
-    return environment(w.locale).get_template("report.html").render(r=report, w=w, told=Told(report, w), **values)
+    return (
+        environment(w.locale).get_template("report.html").render(r=report, w=w, told=Told(report, w, written), **values)
+    )
 
 
-def report_md(report: Report, locale: str, zone: tzinfo = UTC) -> str:
+def report_md(report: Report, locale: str, zone: tzinfo = UTC, written: Written = NOTHING) -> str:
     """The report as Markdown."""
     w = Words(spoken(locale), zone)
-    return environment(w.locale).get_template("report.md").render(r=report, w=w, told=Told(report, w))
+    return environment(w.locale).get_template("report.md").render(r=report, w=w, told=Told(report, w, written))
 
 
 @functools.cache
@@ -53,6 +58,43 @@ class Told:
 
     report: Report
     w: Words
+    added: Written = NOTHING
+
+    @property
+    def written(self) -> list[tuple[str, Markup]]:
+        """What people wrote, as title and HTML."""
+        return [(title, markdown(text)) for title, text in self.written_md]
+
+    @property
+    def written_md(self) -> list[tuple[str, str]]:
+        """What people wrote, as title and Markdown."""
+        return [(title, text) for name, title in section_words(self.w).items() if (text := self.added.text(name))]
+
+    @property
+    def items(self) -> list[tuple[str, str, str, str]]:
+        """Action items: what, who, until when, and how it stands."""
+        return [item_row(each, self.w) for each in self.added.items]
+
+    @property
+    def earlier(self) -> str:
+        """Earlier incidents of the same kind; empty when there is none."""
+        ids = self.added.earlier
+        if not ids:
+            return ""
+        return self.w.ngettext(
+            "%(n)s earlier incident of the same service and policy in 90 days: %(ids)s.",
+            "%(n)s earlier incidents of the same service and policy in 90 days: %(ids)s.",
+            len(ids), ids=", ".join(ids[:10]),
+        )  # fmt: skip
+
+    @property
+    def approved(self) -> str:
+        """Who approved it; empty when nobody did."""
+        approval = self.added.approval
+        if approval is None:
+            return ""
+        at = self.w.time(approval.at)
+        return self.w.gettext("Approved by %(by)s at %(at)s.", by=clean(approval.by), at=at)
 
     @property
     def from_alerts(self) -> bool:

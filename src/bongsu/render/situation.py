@@ -82,6 +82,7 @@ def situation_of(incident: Incident) -> Situation:
         "ack_by": incident.ack.by if incident.ack else None,
         "ack_at": incident.ack.at.isoformat() if incident.ack else None,
         "ack_void": incident.void,
+        "muted_until": seen.muted.until.isoformat() if seen.muted and incident.open else None,
         "ack_until": incident.hold_until.isoformat() if incident.hold_until else None,
         **judgement(incident),
     }
@@ -94,6 +95,8 @@ def subject(s: Situation, w: Words) -> str:
     said = summary(s, w)
     if s.kind is Kind.URGENT:
         return w.gettext("Urgent: %(what)s", what=said)
+    if s.kind is Kind.REASSIGNED:
+        return w.gettext("Handed to you: %(what)s", what=said)
     tier = w.gettext("%(what)s (tier %(tier)s)", what=said, tier=s.level)
     return tier if s.kind is Kind.TIER else said
 
@@ -225,7 +228,7 @@ def first(s: Situation, w: Words) -> str:
             )
         return w.gettext("Nobody has acknowledged. Call the on-call developer, or acknowledge and take it yourself.")
     todo = _todo(s, w)
-    if who and not text_of(s.facts, "ack_void"):
+    if who and not text_of(s.facts, "ack_void") and s.kind is not Kind.REASSIGNED:
         return w.gettext("%(who)s has it. To do: %(todo)s", who=who, todo=todo)
     return w.gettext("Acknowledge, then %(todo)s", todo=todo)
 
@@ -286,6 +289,19 @@ def notes(s: Situation, w: Words) -> tuple[str, ...]:
     by = text_of(s.facts, "escalated_by")
     if by:
         said.append(w.gettext("%(by)s wants you to know now.", by=by))
+    handed, muted = text_of(s.facts, "handed_by"), time_of(s.facts, "muted_until")
+    if handed:
+        said.append(w.gettext("%(by)s handed this to you. Acknowledge, or the next tiers go on soon.", by=handed))
+    if muted:
+        said.append(w.gettext("The tiers are muted until %(time)s.", time=w.time(muted, near=s.at)))
+    maintained = time_of(s.facts, "maintained_until")
+    if alarm and maintained:
+        said.append(
+            w.gettext(
+                "A maintenance muted this until %(time)s; the tiers count from there.",
+                time=w.time(maintained, near=s.at),
+            )
+        )
     return tuple(said)
 
 

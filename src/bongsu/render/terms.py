@@ -56,6 +56,7 @@ _KIND = {
     Kind.RESOLVED: N_("resolved"),
     Kind.OVER: N_("was, and is over"),
     Kind.URGENT: N_("judged urgent"),
+    Kind.REASSIGNED: N_("handed over"),
 }
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bongsu.core.incident import Entry, Kind
+from bongsu.core.incident import MAINTENANCE, Entry, Kind
 from bongsu.render.terms import kind_word, void_words, why_words
 from bongsu.render.words import N_, Words, clean, number_of, spoken, text_of, time_of
 
@@ -10,6 +10,9 @@ _PLAIN = {
     "acknowledged_late": N_("%(by)s acknowledged after the end."),
     "alert_joined": N_("The alert %(alertname)s joined."),
     "again": N_("Over the baseline again."),
+    "data_damaged": N_("Data verified: %(holding)s of %(of)s invariants hold. Damaged rows: %(damaged)s."),
+    "data_unverified": N_("The data could not be verified: %(why)s."),
+    "data_verified": N_("Data verified: %(holding)s of %(of)s invariants hold."),
     "machine_added": N_("%(machine)s answers and gets traffic."),
     "machine_draining": N_("%(machine)s gets no new traffic."),
     "machine_failed": N_("%(machine)s could not be started: %(why)s."),
@@ -17,9 +20,16 @@ _PLAIN = {
     "machine_removed": N_("%(machine)s was removed."),
     "reopened": N_("Over the baseline once more: the incident is open again."),
     "resolved_by_hand": N_("%(by)s declared it over."),
+    "report_edited": N_("%(by)s wrote edition %(number)s of the report."),
+    "report_approved": N_("%(by)s approved the report."),
+    "approval_withdrawn": N_("%(by)s withdrew the approval of the report."),
+    "report_shared": N_("%(by)s shared the report with %(to)s."),
+    "item_added": N_("%(by)s put down an action item for %(owner)s until %(due)s: %(text)s."),
+    "item_done": N_("%(by)s has done: %(text)s."),
     "reviewed": N_("%(by)s closed the review."),
 }
 """Lines whose words need nothing but the facts themselves."""
+_NAMES = ("by", "alertname", "machine", "why", "holding", "of", "damaged", "number", "to", "owner", "due", "text")
 
 
 def timeline_words(entry: Entry, locale: str, w: Words | None = None) -> str:
@@ -27,7 +37,7 @@ def timeline_words(entry: Entry, locale: str, w: Words | None = None) -> str:
     w = w or Words(spoken(locale))
     facts = entry.facts
     if entry.what in _PLAIN:
-        known = {name: text_of(facts, name) or "?" for name in ("by", "alertname", "machine", "why")}
+        known = {name: text_of(facts, name) or "?" for name in _NAMES}
         return w.gettext(_PLAIN[entry.what], **known)
     match entry.what:
         case "told":
@@ -55,6 +65,16 @@ def timeline_words(entry: Entry, locale: str, w: Words | None = None) -> str:
             return w.gettext("%(by)s called tier %(tier)s by hand.", by=text_of(facts, "by") or "?", tier=level)
         case "triaged":
             return _triaged(entry, w)
+        case "reassigned":
+            return _reassigned(entry, w)
+        case "muted":
+            return _muted(entry, w)
+        case "unmuted":
+            return (
+                w.gettext("The maintenance is over: the tiers count from now.")
+                if facts.get("cause") == MAINTENANCE
+                else w.gettext("The silence is over: the tiers go on.")
+            )
         case "ack_void":
             why = void_words(text_of(facts, "why"), w)
             who = text_of(facts, "by") or "?"
@@ -114,6 +134,25 @@ def _triaged(entry: Entry, w: Words) -> str:
     if entry.facts.get("urgent") is True:
         return w.gettext("%(by)s judged it urgent: %(why)s.", by=who, why=why.rstrip("."))
     return w.gettext("%(by)s judged it not urgent; it waits for the next review: %(why)s.", by=who, why=why.rstrip("."))
+
+
+def _reassigned(entry: Entry, w: Words) -> str:
+    by, to = text_of(entry.facts, "by") or "?", text_of(entry.facts, "to") or "?"
+    until = time_of(entry.facts, "until")
+    if until is None:
+        return w.gettext("%(by)s handed it to %(to)s. That holds nothing back.", by=by, to=to)
+    at = w.time(until, near=entry.at)
+    return w.gettext(
+        "%(by)s handed it to %(to)s. Unless they acknowledge, the next tiers go on at %(time)s.", by=by, to=to, time=at
+    )
+
+
+def _muted(entry: Entry, w: Words) -> str:
+    by, until = text_of(entry.facts, "by") or "?", time_of(entry.facts, "until")
+    at = w.time(until, near=entry.at) if until else "?"
+    if entry.facts.get("cause") == MAINTENANCE:
+        return w.gettext("Maintenance by %(by)s: the tiers are muted until %(time)s.", by=by, time=at)
+    return w.gettext("Silenced by %(by)s: the tiers are muted until %(time)s.", by=by, time=at)
 
 
 def _scale_out(entry: Entry, w: Words) -> str:

@@ -14,6 +14,7 @@ from pathlib import Path
 from sqlalchemy import URL
 
 from bongsu.core.errors import BongsuError, InvalidInput
+from bongsu.programs import find_program
 from bongsu.store.schema import metadata
 
 _COPY = re.compile(rb'COPY (?:"?\w+"?\.)?"?(\w+)"? \(.*\) FROM stdin;')
@@ -32,9 +33,7 @@ def tables() -> list[str]:
 
 def tool(name: str) -> str:
     """Where a program is. Raises ToolFailed that names the package it is in."""
-    # Debian keeps the programs of each PostgreSQL version in a folder of their own; the newest understands all older.
-    versions = sorted(Path("/usr/lib/postgresql").glob(f"*/bin/{name}"), key=lambda path: int(path.parts[4]))
-    found = shutil.which(name) or (str(versions[-1]) if versions else None)
+    found = find_program(name)
     if found is None:
         raise ToolFailed(
             f"{name} is missing: apt-get install --no-install-recommends postgresql-client   "

@@ -152,6 +152,15 @@ silences = Table(
     Index("silences_ends", "ends_at"),
 )
 
+maintenances = Table(
+    "maintenances",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("ends_at", Instant, nullable=False),
+    Column("body", Text, nullable=False),
+    Index("maintenances_ends", "ends_at"),
+)
+
 actions = Table(
     "actions",
     metadata,
@@ -175,4 +184,104 @@ reports = Table(
     Column("incident_id", Text, primary_key=True),
     Column("made_at", Instant, nullable=False),
     Column("body", Text, nullable=False),
+)
+
+overrides = Table(
+    "overrides",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("schedule", Text, nullable=False),
+    Column("person", Text, nullable=False),
+    Column("starts_at", Instant, nullable=False),
+    Column("ends_at", Instant, nullable=False),
+    Column("made_by", Text, nullable=False),
+    Column("made_at", Instant, nullable=False),
+    Column("note", Text, nullable=False),
+    Index("overrides_ends", "ends_at"),
+)
+
+contact_rounds = Table(
+    "contact_rounds",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("started_at", Instant, nullable=False),
+    Column("ends_at", Instant, nullable=False),
+    Column("started_by", Text, nullable=False),
+    Column("reported_at", Instant),
+    Index("contact_rounds_started", "started_at"),
+)
+
+contact_asks = Table(
+    "contact_asks",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("round_id", Text, nullable=False),
+    Column("recipient", Text, nullable=False),
+    Column("name", Text, nullable=False),
+    Column("address", Text, nullable=False),
+    Column("locale", Text, nullable=False),
+    Column("asked_at", Instant, nullable=False),
+    Column("answered_at", Instant),
+    Index("contact_asks_once", "round_id", "recipient", "address", unique=True),
+)
+
+weeklies = Table(
+    "weeklies",
+    metadata,
+    Column("name", Text, primary_key=True),
+    Column("slot", Instant, nullable=False),
+)
+
+data_jobs = Table(
+    "data_jobs",
+    metadata,
+    Column("name", Text, primary_key=True),
+    Column("kind", Text, primary_key=True),
+    Column("due_at", Instant, nullable=False),
+    Column("ran_at", Instant),
+    Column("fault", Text),
+)
+
+data_checks = Table(
+    "data_checks",
+    metadata,
+    Column("id", _id, primary_key=True, autoincrement=True),
+    Column("name", Text, nullable=False),
+    Column("at", Instant, nullable=False),
+    Column("incident_id", Text),
+    Column("body", Text, nullable=False),
+    Index("data_checks_name", "name", "at"),
+    Index("data_checks_incident", "incident_id"),
+)
+
+editions = Table(
+    "editions",
+    metadata,
+    Column("id", _id, primary_key=True, autoincrement=True),
+    Column("incident_id", Text, nullable=False),
+    Column("number", Integer, nullable=False),
+    Column("at", Instant, nullable=False),
+    Column("body", Text, nullable=False),
+    Index("editions_number", "incident_id", "number", unique=True),
+)
+
+approvals = Table(
+    "approvals",
+    metadata,
+    Column("incident_id", Text, primary_key=True),
+    Column("number", Integer, nullable=False),
+    Column("by_whom", Text, nullable=False),
+    Column("at", Instant, nullable=False),
+)
+
+items = Table(
+    "items",
+    metadata,
+    Column("id", _id, primary_key=True, autoincrement=True),
+    Column("incident_id", Text, nullable=False),
+    Column("due", Text, nullable=False),
+    Column("is_open", Integer, nullable=False),
+    Column("body", Text, nullable=False),
+    Index("items_incident", "incident_id"),
+    Index("items_open", "due", sqlite_where=_open, postgresql_where=_open),
 )

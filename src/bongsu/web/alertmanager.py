@@ -13,7 +13,7 @@ import msgspec
 from litestar import Request, Response, Router, delete, get, post
 from litestar.datastructures import State
 from litestar.exceptions import HTTPException
-from litestar.params import FromPath
+from litestar.params import FromPath, JSONBody
 
 from bongsu import __version__
 from bongsu.core.alert import RESOLVES_AFTER, Alert, label_name
@@ -170,7 +170,7 @@ def list_silences(request: _Request, state: State) -> list[dict[str, Any]]:
 
 
 @post("/silences", status_code=200, guards=[needs_token], sync_to_thread=True)
-def post_silence(state: State, data: PostedSilence) -> dict[str, str]:
+def post_silence(state: State, data: JSONBody[PostedSilence]) -> dict[str, str]:
     """Begin or change a silence."""
     context: Context = state.context
     naive = [at for at in (data.starts_at, data.ends_at) if at.tzinfo is None]

@@ -10,6 +10,7 @@ from litestar.openapi import OpenAPIConfig
 from bongsu import __version__
 from bongsu.core.errors import BongsuError
 from bongsu.engine.context import Context
+from bongsu.web.aftermath import aftermath_router
 from bongsu.web.alertmanager import alertmanager_router
 from bongsu.web.api import api_router
 from bongsu.web.console import console_router
@@ -18,8 +19,13 @@ from bongsu.web.door import Door
 from bongsu.web.hooks import hooks_router
 from bongsu.web.impacts import impacts_router
 from bongsu.web.letters import letters_router
+from bongsu.web.muting import muting_router
+from bongsu.web.oncall import people_router
 from bongsu.web.pages import page_settings
+from bongsu.web.people_api import people_api_router
 from bongsu.web.problems import answer, refuse
+from bongsu.web.review import review_router
+from bongsu.web.written import written_router
 
 LARGEST_BODY = 16 * 1024 * 1024
 
@@ -31,11 +37,17 @@ def create_app(context: Context) -> Door:
             alertmanager_router,
             hooks_router,
             api_router,
+            muting_router,
+            people_api_router,
+            deliveries_router,
+            aftermath_router,
             console_router,
             impacts_router,
             letters_router,
-            deliveries_router,
+            people_router,
             deliveries_pages,
+            written_router,
+            review_router,
         ],
         state=State({"context": context}),
         exception_handlers={BongsuError: answer, HTTPException: refuse},

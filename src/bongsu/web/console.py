@@ -15,6 +15,7 @@ from litestar.response import Redirect
 
 from bongsu.core.incident import Incident, Kind, Status
 from bongsu.core.report import Act, Report
+from bongsu.engine import followup
 from bongsu.engine import report as reports
 from bongsu.engine.context import Context
 from bongsu.render import situation
@@ -176,7 +177,8 @@ class Console(Controller):
     def show_report(self, request: Request[Any, Any, Any], state: State, incident_id: FromPath[str]) -> Response[str]:
         """The report, as a page that prints."""
         w = words_of(request)
-        html = report_html(reports.collect(state.context, incident_id), w.locale, w.zone)
+        there = followup.written(state.context, incident_id)
+        html = report_html(reports.collect(state.context, incident_id), w.locale, w.zone, there)
         return html_response(html, w.locale, style=style_hash())
 
     @get("/{incident_id:str}/report.md", sync_to_thread=True)
@@ -185,7 +187,8 @@ class Console(Controller):
     ) -> Response[str]:
         """The report, as Markdown."""
         w = words_of(request)
-        text = report_md(reports.collect(state.context, incident_id), w.locale, w.zone)
+        there = followup.written(state.context, incident_id)
+        text = report_md(reports.collect(state.context, incident_id), w.locale, w.zone, there)
         return Response(text, media_type="text/markdown; charset=utf-8", headers={"Cache-Control": "no-store"})
 
 

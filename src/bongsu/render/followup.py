@@ -1,0 +1,133 @@
+"""What people add to a report, in words: their Markdown, action items, notices, the review's agenda."""
+
+from __future__ import annotations
+
+import functools
+
+from markdown_it import MarkdownIt
+from markupsafe import Markup
+
+from bongsu.core.followup import Item
+from bongsu.core.review import Pace
+from bongsu.render.notices import Notice
+from bongsu.render.words import N_, Words, clean, number_of, text_of, time_of
+from bongsu.store.outbox import Message
+
+_SECTIONS = {
+    "summary": N_("Summary"),
+    "cause": N_("Cause"),
+    "went_well": N_("What went well"),
+    "went_badly": N_("What did not go well"),
+    "lucky": N_("Where we were lucky"),
+    "lessons": N_("Lessons"),
+}
+_ITEM = {
+    "new": N_("You have promised something"),
+    "due": N_("Due soon"),
+    "overdue": N_("Overdue"),
+}
+
+
+@functools.cache
+def _parser() -> MarkdownIt:
+    return MarkdownIt("commonmark", {"html": False}).enable(["table", "strikethrough"])
+
+
+def markdown(text: str) -> Markup:
+    """Markdown as HTML. HTML within it is shown as text; a link leads to http, https or mailto."""
+    return Markup(_parser().render(text))  # noqa: S704 - the parser escapes
+
+
+def section_words(w: Words) -> dict[str, str]:
+    """The titles of the parts that people write, in their order."""
+    return {name: w.gettext(title) for name, title in _SECTIONS.items()}
+
+
+def item_row(item: Item, w: Words) -> tuple[str, str, str, str]:
+    """What, who, until when, and how it stands."""
+    state = w.gettext("open")
+    if item.done_at is not None:
+        done = w.gettext("done by %(by)s on %(date)s", by=clean(item.done_by), date=w.date(item.done_at))
+        state = f"{done}: {clean(item.result)}" if item.result else done
+    return clean(item.text), clean(item.owner.partition(":")[2]), item.due.isoformat(), state
+
+
+def item_notice(message: Message, w: Words, page: str) -> Notice:
+    """An action item is brought to its owner's mind."""
+    facts = message.facts
+    state = text_of(facts, "state")
+    title, text = w.gettext(_ITEM.get(state, _ITEM["due"])), text_of(facts, "text")
+    said = {
+        "new": w.gettext("%(by)s has put this down for you after an incident.", by=text_of(facts, "by")),
+        "overdue": w.gettext("Its day has passed. It comes back every week until it is done."),
+    }.get(state, w.gettext("Its day is near."))
+    return Notice(
+        subject=f"[{text_of(facts, 'service')}] {title}: {text[:80]}",
+        paragraphs=(text, said),
+        rows=(
+            (w.gettext("Due by"), text_of(facts, "due")),
+            (w.gettext("Incident"), text_of(facts, "incident")),
+            (w.gettext("When it is done"), f"bongsu items done {text_of(facts, 'item')}"),
+        ),
+        button=(w.gettext("Open the incident"), page),
+        grave=state == "overdue",
+    )
+
+
+def report_notice(message: Message, w: Words, page: str, summary: str, facts: list[tuple[str, str]]) -> Notice:
+    """A report is handed on."""
+    service = text_of(message.facts, "service")
+    said = w.gettext("%(by)s shares this incident report with you.", by=text_of(message.facts, "by"))
+    return Notice(
+        subject=f"[{service}] {w.gettext('Incident report')} {text_of(message.facts, 'incident')}",
+        paragraphs=(said, summary),
+        rows=tuple(facts),
+        button=(w.gettext("Open the report"), f"{page}/report?lang={w.locale}"),
+    )
+
+
+def review_notice(message: Message, w: Words, page: str) -> Notice:
+    """The agenda before the meeting."""
+    f = message.facts
+    at = time_of(f, "at") or message.decided_at
+    rows = [
+        (w.gettext("Incidents to review"), str(int(number_of(f, "unreviewed") or 0))),
+        (w.gettext("of these, report not approved"), str(int(number_of(f, "undecided") or 0))),
+        (w.gettext("Action items overdue"), str(int(number_of(f, "overdue") or 0))),
+        (w.gettext("Action items still open"), str(int(number_of(f, "coming") or 0))),
+        (w.gettext("Incidents since the last review"), trend(number_of(f, "incidents"), number_of(f, "before"))),
+    ]
+    for key, title in PACE.items():
+        value = number_of(f, key)
+        if value is not None:
+            rows.append((w.gettext(title), w.duration(value)))
+    return Notice(
+        subject=w.gettext("Agenda of the incident review on %(date)s", date=w.date(at)),
+        paragraphs=(w.gettext("The review is at %(time)s.", time=w.time(at)),),
+        rows=tuple(rows),
+        button=(w.gettext("Open the agenda"), page),
+    )
+
+
+PACE = {
+    "detect": N_("Time to detect (median)"),
+    "acknowledge": N_("Time to acknowledge (median)"),
+    "recover": N_("Time to recover (median)"),
+}
+
+
+def trend(now: float | None, before: float | None) -> str:
+    """A count beside the one of the span before."""
+    return f"{int(now or 0)} ({int(before or 0)})"
+
+
+def pace_rows(now: Pace, before: Pace, w: Words) -> list[tuple[str, str, str]]:
+    """Medians of this span and the one before: name, now, before."""
+    rows = [(w.gettext("Incidents"), w.number(now.incidents), w.number(before.incidents))]
+    for key, title in PACE.items():
+        rows.append((w.gettext(title), _span(getattr(now, key), w), _span(getattr(before, key), w)))
+    return rows
+
+
+def _span(seconds: float | None, w: Words) -> str:
+    return "–" if seconds is None else w.duration(seconds)

@@ -1,0 +1,34 @@
+"""Maintenances: kept after their end, for tiers count from there."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from sqlalchemy import Connection, insert, select, update
+
+from bongsu.core.errors import NotFound
+from bongsu.core.maintenance import Maintenance
+from bongsu.store.columns import pack, unpack
+from bongsu.store.schema import maintenances
+
+
+def load(tx: Connection, maintenance_id: str) -> Maintenance:
+    """One maintenance. Raises NotFound."""
+    body = tx.execute(select(maintenances.c.body).where(maintenances.c.id == maintenance_id)).scalar()
+    if body is None:
+        raise NotFound(f"There is no maintenance {maintenance_id!r}.")
+    return unpack(body, Maintenance)
+
+
+def put(tx: Connection, window: Maintenance) -> None:
+    """Keep a new or a changed maintenance."""
+    values = {"ends_at": window.ends_at, "body": pack(window)}
+    if tx.execute(update(maintenances).where(maintenances.c.id == window.id).values(**values)).rowcount == 0:
+        tx.execute(insert(maintenances).values(id=window.id, **values))
+
+
+def since(tx: Connection, ended: datetime) -> list[Maintenance]:
+    """Every maintenance that had not ended at a time, the one that ends first coming first."""
+    query = select(maintenances.c.body).where(maintenances.c.ends_at > ended)
+    found = tx.execute(query.order_by(maintenances.c.ends_at, maintenances.c.id)).scalars()
+    return [unpack(body, Maintenance) for body in found]

@@ -1,0 +1,107 @@
+"""Writing, approving and sharing a report in a browser, and the review and lessons that come of it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from litestar import Litestar
+from litestar.datastructures import State
+from litestar.testing import TestClient
+
+from bongsu.testing import World
+from bongsu.web.app import create_app
+
+Client = TestClient[Litestar]
+TOKEN = {"Authorization": "Bearer a token for stories"}
+
+
+@pytest.fixture
+def client(world: World) -> Iterator[Client]:
+    """The whole application over the story."""
+    door: Any = create_app(world.context)
+    assert isinstance(door._app.state, State)
+    with TestClient(door._app) as opened:
+        opened.follow_redirects = False
+        yield opened
+
+
+def over(world: World) -> str:
+    """An incident that is over; its id."""
+    world.cpu(0.42)
+    world.advance(minutes=6)
+    world.cpu(0.08)
+    world.advance(minutes=20)
+    return world.incident().id
+
+
+def test_what_is_written_stands_in_the_report_and_cannot_carry_html(world: World, client: Client) -> None:
+    name = over(world)
+    form = {"by": "Jimin", "cause": "A **sale** <script>alert(1)</script>", "tags": "#sale", "based_on": "0"}
+    saved = client.post(f"/incidents/{name}/report/edit", data=form)
+    assert (saved.status_code, saved.headers["location"]) == (303, f"/incidents/{name}/report/edit")
+    report = client.get(f"/incidents/{name}/report").text
+    assert "A <strong>sale</strong>" in report
+    assert "<script" not in report
+    assert "A **sale**" in client.get(f"/incidents/{name}/report.md").text
+    assert "A **sale**" in client.get(f"/incidents/{name}/report/edit").text
+    assert name in client.get("/lessons?q=sale&tag=sale").text
+    assert name not in client.get("/lessons?q=crawler").text
+
+
+def test_a_form_without_a_name_is_refused_and_says_so(world: World, client: Client) -> None:
+    name = over(world)
+    refused = client.post(f"/incidents/{name}/report/edit", data={"cause": "x"})
+    assert refused.status_code == 400
+    assert "say who you are" in refused.text
+
+
+def test_approving_an_old_edition_is_refused(world: World, client: Client) -> None:
+    name = over(world)
+    client.post(f"/incidents/{name}/report/edit", data={"by": "Jimin", "cause": "a"})
+    assert client.post(f"/incidents/{name}/report/approve", data={"by": "Sora", "number": "0"}).status_code == 409
+    assert client.post(f"/incidents/{name}/report/approve", data={"by": "Sora", "number": "1"}).status_code == 303
+    assert "Approved by Sora" in client.get(f"/incidents/{name}/report").text
+    frozen = client.post(f"/incidents/{name}/report/edit", data={"by": "Jimin", "cause": "b", "based_on": "1"})
+    assert frozen.status_code == 409
+
+
+def test_an_item_goes_from_the_form_to_the_review_and_is_done(world: World, client: Client) -> None:
+    name = over(world)
+    form = {"by": "Sora", "text": "cache it", "owner": "person:jimin", "due": "2026-01-04"}
+    assert client.post(f"/incidents/{name}/items", data=form).status_code == 303
+    assert "cache it" in client.get("/review").text
+    assert "Overdue" in client.get("/review").text
+    assert client.post(f"/incidents/{name}/items", data={**form, "due": "soon"}).status_code == 400
+    [item] = client.get("/api/items").json()
+    assert client.post(f"/incidents/{name}/items/{item['id']}/done", data={"by": "Jimin"}).status_code == 303
+    assert client.get("/api/items").json() == []
+    assert client.post("/review/close", data={"by": "Sora", "ids": name}).status_code == 303
+    assert "None. Every incident has been dealt with." in client.get("/review").text
+
+
+def test_the_api_does_the_same_and_wants_a_token(world: World, client: Client) -> None:
+    name = over(world)
+    body = {"by": "Jimin", "texts": {"cause": "a sale", "nonsense": "x"}}
+    assert client.post(f"/api/incidents/{name}/written", json=body).status_code == 401
+    wrong = client.post(f"/api/incidents/{name}/written", json=body, headers=TOKEN)
+    assert wrong.status_code == 400
+    assert "nonsense" in json.dumps(wrong.json())
+    del body["texts"]["nonsense"]  # type: ignore[attr-defined]
+    made = client.post(f"/api/incidents/{name}/written", json=body, headers=TOKEN)
+    assert (made.status_code, made.json()["number"]) == (200, 1)
+    assert client.get(f"/api/incidents/{name}/written").json()["edition"]["texts"] == {"cause": "a sale"}
+    shared = client.post(f"/api/incidents/{name}/share", json={"by": "J", "to": ["team:commerce"]}, headers=TOKEN)
+    assert (shared.status_code, shared.json()) == (202, {"mails": 1})
+    assert [each["id"] for each in client.get("/api/review").json()["unreviewed"]] == [name]
+
+
+def test_a_report_is_a_pdf(world: World, client: Client) -> None:
+    name = over(world)
+    client.post(f"/incidents/{name}/report/edit", data={"by": "Jimin", "cause": "플래시 세일"})
+    made = client.get(f"/incidents/{name}/report.pdf?lang=ko")
+    assert made.status_code == 200, made.text
+    assert made.content.startswith(b"%PDF-")
+    assert made.headers["content-type"] == "application/pdf"
