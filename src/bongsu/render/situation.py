@@ -17,7 +17,7 @@ from bongsu.core.incident import Facts, Incident, Kind
 from bongsu.core.service import BLIND, SOURCE
 from bongsu.core.triage import judgement
 from bongsu.render.charts import sparkline
-from bongsu.render.terms import void_words, why_words
+from bongsu.render.terms import judged_words, void_words, why_words
 from bongsu.render.words import Words, number_of, text_of, time_of
 
 _LONGEST_NAME = 60
@@ -279,13 +279,9 @@ def notes(s: Situation, w: Words) -> tuple[str, ...]:
         said.append(
             w.gettext("You are told now because those before you could not be: %(why)s.", why=why_words(unreachable, w))
         )
-    judge, why = text_of(s.facts, "triage_by"), text_of(s.facts, "triage_why")
-    if judge and s.facts.get("triage_urgent") is True:
-        said.append(w.gettext("%(by)s judged it urgent: %(why)s", by=judge, why=why))
-    elif judge:
-        said.append(
-            w.gettext("%(by)s judged it not urgent, to be looked at in the next review: %(why)s", by=judge, why=why)
-        )
+    judged = judged_words(s.facts, w)
+    if judged:
+        said.append(judged)
     by = text_of(s.facts, "escalated_by")
     if by:
         said.append(w.gettext("%(by)s wants you to know now.", by=by))

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from bongsu.core.incident import Kind, Status
-from bongsu.render.words import N_, Words, clean
+from bongsu.core.incident import Facts, Kind, Status
+from bongsu.render.words import N_, Words, clean, text_of
 
 VOID = {
     "machine": N_("another machine is over its baseline"),
@@ -18,6 +18,16 @@ VOID = {
 def void_words(why: str, w: Words) -> str:
     """Why an acknowledgement was void, in words."""
     return w.gettext(VOID[why]) if why in VOID else clean(why)
+
+
+def judged_words(facts: Facts, w: Words) -> str:
+    """Whether somebody judged it urgent, and why; empty when nobody judged."""
+    judge, why = text_of(facts, "triage_by"), text_of(facts, "triage_why")
+    if not judge:
+        return ""
+    if facts.get("triage_urgent") is True:
+        return w.gettext("%(by)s judged it urgent: %(why)s", by=judge, why=why)
+    return w.gettext("%(by)s judged it not urgent, to be looked at in the next review: %(why)s", by=judge, why=why)
 
 
 def why_words(why: str, w: Words) -> str:
