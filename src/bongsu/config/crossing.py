@@ -12,7 +12,17 @@ from bongsu.config.checks import address_fault, data_faults, impact_problems, zo
 from bongsu.config.delivering import delivery_problems
 from bongsu.config.machines import machine_problems
 from bongsu.config.rosters import layers_of, roster_faults
-from bongsu.config.sections import Config, Grafana, PersonSection, PolicySection, Review, RouteSection, TeamSection
+from bongsu.config.sections import (
+    Config,
+    Grafana,
+    IntegrationSection,
+    PersonSection,
+    PolicySection,
+    Review,
+    RouteSection,
+    Service,
+    TeamSection,
+)
 from bongsu.core.errors import InvalidInput
 from bongsu.core.matcher import parse
 from bongsu.profiles import shipped
@@ -27,27 +37,11 @@ def crossed(config: Config) -> list[str]:
     """Faults between sections: names that lead nowhere, tiers out of order, unknown machine types."""
     problems: list[str] = machine_problems(config)
     for name, service in config.service.items():
-        at = f"service.{name}"
-        _known(f"{at}.policy", service.policy, config.policy, problems)
-        _known(f"{at}.profile", service.profile, {**shipped(), **config.profile}, problems)
-        if service.owner is not None:
-            _known(f"{at}.owner", service.owner, config.team, problems)
-        problems += [
-            f"{at}.targets: {target!r} is not host:port" for target in service.targets if not _ADDRESS.fullmatch(target)
-        ]
-        problems += impact_problems(f"{at}.impact", service.impact)
-        if service.max_machines < 1:
-            problems.append(f"{at}.max_machines: must be at least 1")
+        problems += _service_problems(f"service.{name}", service, config)
     for number, route in enumerate(config.route, start=1):
         problems += _route_problems(f"route[{number}]", route, config)
     for name, integration in config.integration.items():
-        at = f"integration.{name}"
-        if not re.fullmatch(r"[a-z0-9-]+", name):
-            problems.append(f"{at}: a name has small letters, digits and - alone, for it is part of an address")
-        if integration.form not in FORMS:
-            problems.append(f"{at}.form: {integration.form!r} is none of {', '.join(FORMS)}")
-        if integration.service is not None:
-            _known(f"{at}.service", integration.service, config.service, problems)
+        problems += _integration_problems(f"integration.{name}", name, integration, config)
     if config.alerts.default_service is not None:
         _known("alerts.default_service", config.alerts.default_service, config.service, problems)
     if config.review is not None:
@@ -88,6 +82,32 @@ def crossed(config: Config) -> list[str]:
     if config.timescale.speed <= 0:
         problems.append("timescale.speed: must be above 0")
     problems += delivery_problems(config)
+    return problems
+
+
+def _service_problems(at: str, service: Service, config: Config) -> list[str]:
+    problems: list[str] = []
+    _known(f"{at}.policy", service.policy, config.policy, problems)
+    _known(f"{at}.profile", service.profile, {**shipped(), **config.profile}, problems)
+    if service.owner is not None:
+        _known(f"{at}.owner", service.owner, config.team, problems)
+    problems += [
+        f"{at}.targets: {target!r} is not host:port" for target in service.targets if not _ADDRESS.fullmatch(target)
+    ]
+    problems += impact_problems(f"{at}.impact", service.impact)
+    if service.max_machines < 1:
+        problems.append(f"{at}.max_machines: must be at least 1")
+    return problems
+
+
+def _integration_problems(at: str, name: str, integration: IntegrationSection, config: Config) -> list[str]:
+    problems: list[str] = []
+    if not re.fullmatch(r"[a-z0-9-]+", name):
+        problems.append(f"{at}: a name has small letters, digits and - alone, for it is part of an address")
+    if integration.form not in FORMS:
+        problems.append(f"{at}.form: {integration.form!r} is none of {', '.join(FORMS)}")
+    if integration.service is not None:
+        _known(f"{at}.service", integration.service, config.service, problems)
     return problems
 
 

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from datetime import date
+from ipaddress import ip_address
 from typing import Any
 
 import msgspec
 from litestar import Controller, Request, Response, Router, get, post
+from litestar.connection import ASGIConnection
 from litestar.datastructures import State
+from litestar.exceptions import PermissionDeniedException
+from litestar.handlers import BaseRouteHandler
 from litestar.params import FromPath, URLEncodedBody
 from litestar.response import Redirect
 
@@ -75,6 +79,16 @@ def day(text: str) -> date:
         raise InvalidInput([f"{text!r} is no date; write it as 2026-03-31"]) from None
 
 
+def needs_this_computer(connection: ASGIConnection[Any, Any, Any, Any], _: BaseRouteHandler) -> None:
+    """While nobody can log in, only a browser on this computer (or a proxy that lets people in) may write."""
+    try:
+        local = connection.client is None or ip_address(connection.client.host).is_loopback
+    except ValueError:
+        local = True  # a Unix socket has no address
+    if not local:
+        raise PermissionDeniedException("write from the computer Bongsu runs on, or with a token: bongsu report --help")
+
+
 def named(by: str) -> str:
     """Who does it. Raises InvalidInput when nobody is named."""
     if not by.strip():
@@ -115,7 +129,7 @@ class Writing(Controller):
         }
         return page(request, "written.html", values)
 
-    @post("/report/edit", sync_to_thread=True)
+    @post("/report/edit", guards=[needs_this_computer], sync_to_thread=True)
     def save(
         self, request: Request[Any, Any, Any], state: State, incident_id: FromPath[str], data: URLEncodedBody[Text]
     ) -> Redirect:
@@ -124,7 +138,7 @@ class Writing(Controller):
         followup.edit(state.context, incident_id, named(data.by), texts, tags_of(data.tags), data.based_on)
         return _back(request, incident_id)
 
-    @post("/report/approve", sync_to_thread=True)
+    @post("/report/approve", guards=[needs_this_computer], sync_to_thread=True)
     def approve(
         self, request: Request[Any, Any, Any], state: State, incident_id: FromPath[str], data: URLEncodedBody[Approve]
     ) -> Redirect:
@@ -132,7 +146,7 @@ class Writing(Controller):
         followup.approve(state.context, incident_id, named(data.by), data.number)
         return _back(request, incident_id)
 
-    @post("/report/withdraw", sync_to_thread=True)
+    @post("/report/withdraw", guards=[needs_this_computer], sync_to_thread=True)
     def withdraw(
         self, request: Request[Any, Any, Any], state: State, incident_id: FromPath[str], data: URLEncodedBody[Approve]
     ) -> Redirect:
@@ -140,7 +154,7 @@ class Writing(Controller):
         followup.withdraw(state.context, incident_id, named(data.by))
         return _back(request, incident_id)
 
-    @post("/report/share", sync_to_thread=True)
+    @post("/report/share", guards=[needs_this_computer], sync_to_thread=True)
     def share(
         self, request: Request[Any, Any, Any], state: State, incident_id: FromPath[str], data: URLEncodedBody[Share]
     ) -> Redirect:
@@ -148,7 +162,7 @@ class Writing(Controller):
         followup.share(state.context, incident_id, named(data.by), data.to.split())
         return _back(request, incident_id)
 
-    @post("/items", sync_to_thread=True)
+    @post("/items", guards=[needs_this_computer], sync_to_thread=True)
     def add(
         self, request: Request[Any, Any, Any], state: State, incident_id: FromPath[str], data: URLEncodedBody[NewItem]
     ) -> Redirect:
@@ -156,7 +170,7 @@ class Writing(Controller):
         followup.add_item(state.context, incident_id, named(data.by), data.text, data.owner, day(data.due))
         return _back(request, incident_id)
 
-    @post("/items/{item_id:int}/done", sync_to_thread=True)
+    @post("/items/{item_id:int}/done", guards=[needs_this_computer], sync_to_thread=True)
     def done(
         self,
         request: Request[Any, Any, Any],
