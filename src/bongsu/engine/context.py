@@ -15,6 +15,7 @@ from bongsu.core.routing import Routing
 from bongsu.core.schedule import Directory
 from bongsu.core.service import Service
 from bongsu.core.timescale import Timescale
+from bongsu.engine.courses import Courses
 from bongsu.engine.known import Arriving, Known, Outgoing, RelayState, Touched, Traces
 from bongsu.ports import AccessLog, Balancer, Channel, Clock, Data, Machines, Metrics, Notifier
 from bongsu.store.database import Database
@@ -95,6 +96,7 @@ class Context:
     senders: int = 8
     relay: RelayState = field(default_factory=RelayState)
     traces: Traces = field(default_factory=Traces)
+    courses: Courses = field(default_factory=Courses)
     outgoing: Outgoing = field(default_factory=Outgoing)
     data: Mapping[str, CareOf] = field(default_factory=dict)
     meeting: Meeting | None = None

@@ -9,6 +9,7 @@ from datetime import timedelta
 
 from bongsu.engine import (
     announce,
+    burst,
     command,
     contacts,
     data,
@@ -47,6 +48,8 @@ class Worker:
             ("people", self._people, timedelta(seconds=20), week),
             ("remind", self._remind, timedelta(minutes=5), week),
         ]
+        foresight = max(context.timescale.wall_span(burst.STEP), timedelta(seconds=10))
+        loops.append(("burst", lambda: burst.foresee(context), foresight, week))
         if context.data:
             loops.append(("data", lambda: data.look_after(context), timedelta(seconds=2), nap))
         self._nap, self._week = nap, week

@@ -285,3 +285,12 @@ items = Table(
     Index("items_incident", "incident_id"),
     Index("items_open", "due", sqlite_where=_open, postgresql_where=_open),
 )
+
+balances = Table(
+    "balances",
+    metadata,
+    Column("service", Text, primary_key=True),
+    Column("machine", Text, primary_key=True),
+    Column("body", Text, nullable=False),
+    Column("score", Text, nullable=False),
+)

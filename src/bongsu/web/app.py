@@ -13,6 +13,7 @@ from bongsu.engine.context import Context
 from bongsu.web.aftermath import aftermath_router
 from bongsu.web.alertmanager import alertmanager_router
 from bongsu.web.api import api_router
+from bongsu.web.burst import board_router, burst_router
 from bongsu.web.console import console_router
 from bongsu.web.deliveries import deliveries_pages, deliveries_router
 from bongsu.web.door import Door
@@ -37,6 +38,8 @@ def create_app(context: Context) -> Door:
             alertmanager_router,
             hooks_router,
             api_router,
+            burst_router,
+            board_router,
             muting_router,
             people_api_router,
             deliveries_router,
