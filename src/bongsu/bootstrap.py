@@ -11,6 +11,7 @@ from typing import TextIO
 
 from bongsu.adapters.accesslog import EdgeLog
 from bongsu.adapters.apprise import AppriseChannel
+from bongsu.adapters.aws import Aws
 from bongsu.adapters.backup_folder import BackupFolder
 from bongsu.adapters.clock import ScaledClock, SystemClock
 from bongsu.adapters.haproxy import HAProxy
@@ -301,6 +302,18 @@ def bootstrap(config: Config) -> Context:
         machines={
             name: LabHost(each.machines.url) for name, each in config.service.items() if each.machines is not None
         },
+        providers={
+            name: Aws(
+                each.provider.kind,
+                each.provider.region,
+                each.provider.instances,
+                SystemClock(),
+                services[name].machine,
+                each.provider.endpoint,
+            )
+            for name, each in config.service.items()
+            if each.provider is not None
+        },  # fmt: skip
         logs=logs_of(config),
         timescale=scale,
         public_url=(config.web.public_url or f"http://{config.web.host}:{config.web.port}").rstrip("/"),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from pathlib import Path
 
@@ -11,10 +11,12 @@ import pytest
 from bongsu.catalogue import load_catalogue
 from bongsu.core.balance import Balance, fold
 from bongsu.core.breach import Point
-from bongsu.core.burst import drain
+from bongsu.core.burst import Mode, drain
 from bongsu.core.scoring import LEARNT, Score
 from bongsu.core.throttle import Cause
 from bongsu.engine import burst
+from bongsu.engine.anchor import anchor_all
+from bongsu.ports import Samples, Unavailable
 from bongsu.telemetry import REGISTRY
 from bongsu.testing import BURST, SCRAPE, START, World
 
@@ -212,3 +214,46 @@ def test_the_past_fills_the_course_and_narrows_the_account(world: World) -> None
     assert standing.outlook.similar == 40
     assert standing.outlook.within[30] == 0
     world.close()
+
+
+@dataclass
+class ScriptedProvider:
+    """A provider that says what the story put in."""
+
+    said: dict[str, Samples]
+    silent: bool = False
+
+    def balances(self) -> dict[str, Samples]:
+        if self.silent:
+            raise Unavailable("AWS ap-northeast-2: there are no credentials")
+        return self.said
+
+    def doubts(self) -> dict[str, str]:
+        return {"machine-1": "4 vCPUs, not 2"}
+
+
+def test_the_provider_ends_the_doubt_late_points_keep_their_pace_and_silence_is_told(world: World) -> None:
+    world.balances = {"machine-1": None}
+    world.cpu(0.7)
+    world.advance(minutes=10)
+    provider = ScriptedProvider({"machine-1": ((world.clock.now() - timedelta(minutes=5), 100.0),)})
+    context = replace(world.context, providers={"shop": provider})
+    anchor_all(context)
+    (standing,) = burst.standings(context)
+    assert standing.balance.credits == pytest.approx(drain(100.0, SMALL, 0.7, 5))
+    assert standing.problems == ("4 vCPUs, not 2",)
+    anchor_all(context)
+    assert burst.standings(context)[0].balance == standing.balance
+    provider.silent = True
+    anchor_all(context)
+    assert "no credentials" in burst.standings(context)[0].problems[-1]
+    world.close()
+
+
+def test_in_unlimited_mode_what_is_owed_is_measured_below_zero() -> None:
+    owing = replace(SMALL, mode=Mode.UNLIMITED)
+    known, faults = fold(None, course(0.5, balance=-30.0), owing, LATER)
+    assert known is not None
+    assert not faults.told()
+    assert known.high.surplus == 30.0
+    assert known.credits == 0.0

@@ -139,8 +139,11 @@ def _reckon(known: Balance, at: datetime, used: float, machine: MachineType, fau
 
 
 def anchor(known: Balance, at: datetime, balance: float, machine: MachineType, faults: Faults) -> Balance:
-    """Put the accounts right by a measured balance. ``at`` may lie before the newest sample: the pace since is kept."""
-    if not math.isfinite(balance) or balance < 0:
+    """Put the accounts right by a measured balance. ``at`` may lie before the newest sample: the pace since is kept.
+    In unlimited mode what is owed is measured below zero.
+    """
+    owed = machine.mode is Mode.UNLIMITED
+    if not math.isfinite(balance) or (balance < 0 and not owed):
         faults.counts["a balance that is no number of credits"] += 1
         return known
     if balance > (machine.cap + machine.launch_credits) * (1 + ROUNDING):
@@ -149,14 +152,14 @@ def anchor(known: Balance, at: datetime, balance: float, machine: MachineType, f
     if known.measured_at is not None and at <= known.measured_at:
         return known
     measured = Credits(
-        min(balance, machine.cap),
+        max(0.0, min(balance, machine.cap)),
         max(0.0, balance - machine.cap),
-        known.high.surplus if balance <= 0 else 0.0,
+        min(machine.cap, max(0.0, -balance)) if balance else known.high.surplus,
         known.high.charged,
     )
     if at < known.at:
         measured = spend(measured, machine, known.used, (known.at - at).total_seconds() / 60)
-    residual = known.residual if known.reckoned is None else measured.balance - known.reckoned.balance
+    residual = known.residual if known.reckoned is None else _net(measured) - _net(known.reckoned)
     fresh = known.reckoned is None or known.anchored_at is None or at - known.anchored_at >= REANCHOR
     return replace(
         known,
@@ -168,3 +171,7 @@ def anchor(known: Balance, at: datetime, balance: float, machine: MachineType, f
         residual=residual,
         defied=0.0,
     )
+
+
+def _net(account: Credits) -> float:
+    return account.balance - account.surplus

@@ -17,7 +17,7 @@ from bongsu.core.service import Service
 from bongsu.core.timescale import Timescale
 from bongsu.engine.courses import Courses
 from bongsu.engine.known import Arriving, Known, Outgoing, RelayState, Touched, Traces
-from bongsu.ports import AccessLog, Balancer, Channel, Clock, Data, Machines, Metrics, Notifier
+from bongsu.ports import AccessLog, Balancer, Channel, Clock, Data, Machines, Metrics, Notifier, Provider
 from bongsu.store.database import Database
 
 
@@ -73,6 +73,7 @@ class Context:
     api_token: str
     balancers: Mapping[str, Balancer] = field(default_factory=dict)
     machines: Mapping[str, Machines] = field(default_factory=dict)
+    providers: Mapping[str, Provider] = field(default_factory=dict)
     logs: Mapping[str, AccessLog] = field(default_factory=dict)
     timescale: Timescale = field(default_factory=Timescale)
     public_url: str = "http://127.0.0.1:8080"

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from datetime import timedelta
 
 from bongsu.engine import (
+    anchor,
     announce,
     burst,
     command,
@@ -50,6 +51,8 @@ class Worker:
         ]
         foresight = max(context.timescale.wall_span(burst.STEP), timedelta(seconds=10))
         loops.append(("burst", lambda: burst.foresee(context), foresight, week))
+        if context.providers:
+            loops.append(("anchor", lambda: anchor.anchor_all(context), timedelta(minutes=5), week))
         if context.data:
             loops.append(("data", lambda: data.look_after(context), timedelta(seconds=2), nap))
         self._nap, self._week = nap, week
