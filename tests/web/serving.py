@@ -24,7 +24,7 @@ contact = [{{ email = "jimin@example.com" }}]
 [schedule.shop]
 rotation = {{ people = ["jimin"], every = "P7D", from = "2026-01-05T09:00:00+09:00" }}
 [prometheus]
-url = "http://127.0.0.1:9"
+url = "{prometheus}"
 [smtp]
 port = {smtp}
 [web]
@@ -35,13 +35,25 @@ url = "{store}"
 """
 
 
+def write_config(
+    folder: Path, store: str = "", more: str = "", smtp: int = 9, prometheus: str = "http://127.0.0.1:9", port: int = 0
+) -> Path:
+    """A configuration in this folder."""
+    store = store or f"sqlite:///{folder}/bongsu.db"
+    said = CONFIG.format(port=port or free_port(), folder=folder, store=store, smtp=smtp, prometheus=prometheus)
+    file = folder / "bongsu.toml"
+    file.write_text(said + more)
+    return file
+
+
 class Server:
     """``bongsu serve`` in a process of its own."""
 
-    def __init__(self, folder: Path, store: str = "", more: str = "", smtp: int = 9) -> None:
+    def __init__(
+        self, folder: Path, store: str = "", more: str = "", smtp: int = 9, prometheus: str = "http://127.0.0.1:9"
+    ) -> None:
         self.folder, self.port = folder, free_port()
-        store = store or f"sqlite:///{folder}/bongsu.db"
-        (folder / "bongsu.toml").write_text(CONFIG.format(port=self.port, folder=folder, store=store, smtp=smtp) + more)
+        write_config(folder, store, more, smtp, prometheus, self.port)
         self.start()
 
     def start(self) -> None:

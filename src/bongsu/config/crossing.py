@@ -23,6 +23,7 @@ from bongsu.config.sections import (
     Service,
     TeamSection,
 )
+from bongsu.config.watching import watching_problems
 from bongsu.core.errors import InvalidInput
 from bongsu.core.matcher import parse
 from bongsu.profiles import shipped
@@ -82,6 +83,9 @@ def crossed(config: Config) -> list[str]:
     if config.timescale.speed <= 0:
         problems.append("timescale.speed: must be above 0")
     problems += delivery_problems(config)
+    problems += watching_problems(config.heartbeat, config.heartbeat_out)
+    for name, heartbeat in config.heartbeat.items():
+        problems += _target_problems(f"heartbeat.{name}", "notify", heartbeat.notify, config)
     return problems
 
 

@@ -14,6 +14,7 @@ from bongsu.engine.apply import apply
 from bongsu.engine.context import Context
 from bongsu.store import actions, breaches, incidents, timeline
 from bongsu.store.database import Transaction
+from bongsu.telemetry import TIMER_LATE
 
 SNOOZE_AT_MOST = timedelta(hours=4)
 LONGEST_REASON = 500
@@ -75,6 +76,7 @@ def due(context: Context) -> int:
     waiting = context.db.read(lambda tx: incidents.due(tx, now))
     for incident in waiting:
         assert incident.due_at is not None
+        TIMER_LATE.observe(context.timescale.wall_span(now - incident.due_at).total_seconds())
         _put(context, incident.id, escalation.Due(incident.due_at))
     return len(waiting)
 
@@ -112,6 +114,9 @@ def _plan(tx: Transaction, context: Context, incident: Incident) -> ScaleOut | N
 
 
 def _scale_out(tx: Transaction, context: Context, incident_id: str, by: str) -> tuple[str, ...]:
+    watched = context.services.get(incidents.service_of(tx, incident_id))
+    if watched is not None:  # the clock before the incident, in which order the watch locks them
+        breaches.load(tx, watched.name, watched.policy.name)
     incident = incidents.load(tx, incident_id)
     plan = _plan(tx, context, incident)
     if plan is None:

@@ -25,6 +25,7 @@ from bongsu.web.pages import page_settings
 from bongsu.web.people_api import people_api_router
 from bongsu.web.problems import answer, refuse
 from bongsu.web.review import review_router
+from bongsu.web.watching import watching_router
 from bongsu.web.written import written_router
 
 LARGEST_BODY = 16 * 1024 * 1024
@@ -37,6 +38,7 @@ def create_app(context: Context) -> Door:
             alertmanager_router,
             hooks_router,
             api_router,
+            watching_router,
             muting_router,
             people_api_router,
             deliveries_router,
