@@ -1,9 +1,10 @@
 """``python -m bench.memory``: what a real ``bongsu serve`` holds in memory, and what it takes of a CPU while idle.
 
-*Idle*: nothing happens, but Prometheus is asked every five seconds as always. *10,000 alerts*: that many active ones, each
-sent again every half minute. *Soak*: the mail server is down, new alerts keep coming, each of them an incident
+*Idle*: nothing happens, but Prometheus is asked every five seconds as always. *10,000 alerts*: that many active ones,
+each sent again every few seconds. *Soak*: the mail server is down, new alerts keep coming, each of them an incident
 with a mail; growth is a straight line through the second half of the soak, extended over all of it, so that what is
-loaded once does not count. ``BENCH_SOAK`` (seconds), ``BENCH_IDLE`` and ``BENCH_ALERTS`` change the sizes. The last line is JSON.
+loaded once does not count. ``BENCH_SOAK`` (seconds), ``BENCH_IDLE`` and ``BENCH_ALERTS`` change the sizes. The last
+line is JSON.
 """
 
 from __future__ import annotations
@@ -43,7 +44,7 @@ group_by = ["alertname"]
 class _Empty(BaseHTTPRequestHandler):
     """A Prometheus that has no series: the server asks and waits like any other."""
 
-    def do_POST(self) -> None:  # noqa: N802
+    def do_POST(self) -> None:
         self.rfile.read(int(self.headers["Content-Length"]))
         body = b'{"status":"success","data":{"resultType":"matrix","result":[]}}'
         self.send_response(200)
@@ -72,7 +73,12 @@ def post(server: Server, names: list[str], kind: str, ends: str | None = None) -
     for start in range(0, len(names), BATCH):
         said = [
             {
-                "labels": {"alertname": name, "kind": kind, "bongsu_service": "shop", "instance": f"10.0.0.{n % 250}:8080"},
+                "labels": {
+                    "alertname": name,
+                    "kind": kind,
+                    "bongsu_service": "shop",
+                    "instance": f"10.0.0.{n % 250}:8080",
+                },
                 "annotations": {"summary": f"{name} is over its limit on this machine for a while"},
                 **({"endsAt": ends} if ends else {}),
             }

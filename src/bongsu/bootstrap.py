@@ -199,9 +199,7 @@ def heartbeats_of(config: Config) -> dict[str, Owed]:
     blind = [policy_of(each.policy, config.policy[each.policy]).blind for each in config.service.values()]
     everybody = tuple(dict.fromkeys(target for targets in blind for target in targets))
     return {
-        name: Owed(
-            each.expect_every, tuple(each.notify) or everybody, secret(config.web.secrets, f"heartbeat-{name}")
-        )
+        name: Owed(each.expect_every, tuple(each.notify) or everybody, secret(config.web.secrets, f"heartbeat-{name}"))
         for name, each in config.heartbeat.items()
     }
 

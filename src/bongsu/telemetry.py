@@ -51,7 +51,7 @@ AHEAD = Gauge(
     "bongsu_clock_ahead_seconds", "How far this computer's clock runs ahead of another's.", ["of"], registry=REGISTRY
 )
 BEAT_AGE = Gauge("bongsu_heartbeat_age_seconds", "How long ago a heartbeat was heard.", ["name"], registry=REGISTRY)
-BEATS_OUT = Counter("bongsu_heartbeats_out", "Our own heartbeats, by what became of them.", ["outcome"], registry=REGISTRY)
+BEATS_OUT = Counter("bongsu_heartbeats_out", "Our own heartbeats, by their end.", ["outcome"], registry=REGISTRY)
 JOB_ENDED = Gauge(
     "bongsu_job_last_success_timestamp_seconds", "When a background job last succeeded.", ["job"], registry=REGISTRY
 )
@@ -61,9 +61,9 @@ DWELL = Histogram(
     buckets=(0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 1800),
     registry=REGISTRY,
 )
-TIMER_LATE = Histogram(
+TIERS_LATE = Histogram(
     "bongsu_escalation_lateness_seconds",
-    "How late an incident's timer was acted on (wall time).",
+    "From when a tier was due to when it was told (wall time).",
     buckets=(0.1, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 1800),
     registry=REGISTRY,
 )

@@ -25,7 +25,7 @@ from bongsu.core.schedule import Directory, Person, Team
 from bongsu.core.service import BLIND, Service
 from bongsu.engine import (
     announce,
-    audit,
+    auditor,
     clocks,
     command,
     contacts,
@@ -333,7 +333,7 @@ class World:
         self.deliver()
         expose.expose(self.context)
         clocks.compare(self.context)
-        audit.audit(self.context)
+        auditor.audit(self.context)
         heartbeat.send(self.context)
 
     def deliver(self) -> None:

@@ -30,7 +30,7 @@ class Remote:
 @pytest.mark.parametrize("seconds", [30, -30, 6])
 def test_it_follows_the_other_clock_and_says_how_far_ours_is_ahead(seconds: int) -> None:
     own = ManualClock(START)
-    clock = SharedClock(own, Remote(own, seconds * SECOND, [SECOND / 10]))  # type: ignore[arg-type]
+    clock = SharedClock(own, Remote(own, seconds * SECOND, [SECOND / 10]))
     assert clock.now() == own.now()
     assert clock.synchronise() == -seconds * SECOND
     assert clock.now() - own.now() == seconds * SECOND
@@ -38,14 +38,14 @@ def test_it_follows_the_other_clock_and_says_how_far_ours_is_ahead(seconds: int)
 
 def test_the_quickest_answer_counts() -> None:
     own = ManualClock(START)
-    crooked = SharedClock(own, Remote(own, 3 * SECOND, [4 * SECOND, SECOND / 100, 5 * SECOND]))  # type: ignore[arg-type]
+    crooked = SharedClock(own, Remote(own, 3 * SECOND, [4 * SECOND, SECOND / 100, 5 * SECOND]))
     assert crooked.synchronise() == -3 * SECOND
 
 
 def test_what_lies_within_the_measuring_is_left_alone() -> None:
     own = ManualClock(START)
     remote = Remote(own, SECOND / 20, [SECOND / 100])
-    clock = SharedClock(own, remote)  # type: ignore[arg-type]
+    clock = SharedClock(own, remote)
     clock.synchronise()
     assert clock.now() == own.now()
     remote.ahead, remote.trips = SECOND, [3 * SECOND]

@@ -19,7 +19,7 @@ POLICY = Policy("burst", (Tier(5 * MINUTE, ("on-call:shop",)), Tier(20 * MINUTE,
 
 def seen(minutes: float, **more: object) -> Seen:
     moment = T0 + minutes * MINUTE
-    return replace(Seen(moment, True, minutes * MINUTE, T0, watched_at=moment, held=minutes * MINUTE), **more)  # type: ignore[arg-type]
+    return replace(Seen(moment, True, minutes * MINUTE, T0, watched_at=moment, held=minutes * MINUTE), **more)
 
 
 def opened() -> Incident:
@@ -61,7 +61,7 @@ def test_a_dip_and_an_end_are_nobodys_lateness() -> None:
 
 def vitals(**more: object) -> Vitals:
     well = Vitals(T0, T0 - 60 * MINUTE, T0, timedelta(seconds=5), T0, timedelta(seconds=15))
-    return replace(well, **more)  # type: ignore[arg-type]
+    return replace(well, **more)
 
 
 @pytest.mark.parametrize(

@@ -45,7 +45,8 @@ ROWS: dict[str, dict[str, object]] = {
     "outbox": {
         "message_id": "<m1@example.com>", "incident_id": "i1", "kind": "tier", "level": 1, "occurrence": 1,
         "recipient": "person:jimin", "name": "Kim Jimin", "address": "jimin@example.com", "locale": "ko", "facts": "{}",
-        "decided_at": AT, "written_at": AT, "due_at": AT, "state": "pending", "attempts": 1, "leased_until": 0, "fence": 1,
+        "decided_at": AT, "written_at": AT, "due_at": AT, "state": "pending", "attempts": 1, "leased_until": 0,
+        "fence": 1,
     },
     "attempts": {"outbox_id": 1, "at": AT, "outcome": "retry:busy", "answer": "451 later"},
     "alerts": {
@@ -73,7 +74,7 @@ def released(database_url: str, monkeypatch: pytest.MonkeyPatch) -> Database:
     def fill(tx: Connection) -> None:
         for table, row in ROWS.items():
             places = ", ".join(f":{key}" for key in row)
-            tx.execute(text(f"INSERT INTO {table} ({', '.join(row)}) VALUES ({places})"), row)  # noqa: S608
+            tx.execute(text(f"INSERT INTO {table} ({', '.join(row)}) VALUES ({places})"), row)
 
     db.write(fill)
     return db
@@ -90,7 +91,7 @@ def test_nothing_of_the_last_release_is_lost(released: Database) -> None:
     made = inspect(released.engine)
     assert set(made.get_table_names()) - {"migrations"} == set(metadata.tables)
     for table in ROWS:
-        count = released.read(lambda tx, t=table: tx.execute(text(f"SELECT count(*) FROM {t}")).scalar_one())  # type: ignore[misc]  # noqa: S608
+        count = released.read(lambda tx, t=table: tx.execute(text(f"SELECT count(*) FROM {t}")).scalar_one())  # type: ignore[misc]
         assert count == 1, table
     read = released.read
     assert read(lambda tx: breaches.load(tx, "shop", "burst")) == BreachClock(since=T0)

@@ -102,7 +102,7 @@ def test_two_servers_never_start_the_same_machine_at_a_time(pair: tuple[World, W
             calls.append(name)
             busy.release()
 
-        def answers(self, name: str) -> str | None:  # noqa: ARG002
+        def answers(self, name: str) -> str | None:
             return "127.0.0.1:1"
 
     machines: Any = Slow()

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from bongsu.adapters.ping import Ping
-from bongsu.engine import audit, health
+from bongsu.engine import auditor, health
 from bongsu.engine.context import Out, Owed
 from bongsu.ports import Unavailable
 from bongsu.store import heartbeats, outages
@@ -35,7 +35,7 @@ def asleep(world: World, minutes: float) -> None:
     """The watch and the timers do nothing; the auditor and delivery go on."""
     world.stop()
     world.advance(minutes=minutes)
-    audit.audit(world.context)
+    auditor.audit(world.context)
     world.deliver()
 
 
@@ -147,7 +147,7 @@ class Waiting(BaseHTTPRequestHandler):
     answer = 200
     heard: list[str]
 
-    def do_GET(self) -> None:  # noqa: N802
+    def do_GET(self) -> None:
         type(self).heard.append(self.path)
         self.send_response(type(self).answer)
         self.end_headers()
@@ -203,7 +203,7 @@ def test_ours_stops_when_the_watch_sleeps(world: World, waiting: tuple[type[Wait
     sent = len(handler.heard)
     world.stop()
     world.advance(minutes=2)
-    audit.audit(world.context)
+    auditor.audit(world.context)
     assert heartbeat.send(world.context) is None
     assert len(handler.heard) == sent
 

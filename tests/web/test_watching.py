@@ -12,7 +12,7 @@ from litestar.datastructures import State
 from litestar.testing import TestClient
 from sqlalchemy import text
 
-from bongsu.engine import audit, health
+from bongsu.engine import auditor, health
 from bongsu.engine.context import Owed
 from bongsu.telemetry import REGISTRY
 from bongsu.testing import World
@@ -47,7 +47,7 @@ def test_health_is_503_with_every_reason(world: World, client: Client) -> None:
     world.advance(minutes=6)
     world.stop()
     world.advance(minutes=20)
-    audit.audit(world.context)
+    auditor.audit(world.context)
     answer = client.get("/healthz")
     assert answer.status_code == 503
     said = {each["what"]: each["why"] for each in answer.json()["reasons"]}
@@ -62,11 +62,11 @@ def test_a_database_that_cannot_be_written_is_a_reason(world: World, client: Cli
     world.advance(minutes=1)
     world.context.db.write(lambda tx: tx.execute(text("ALTER TABLE heartbeats RENAME TO gone")))
     with pytest.raises(Exception, match="heartbeats"):
-        audit.audit(world.context)
+        auditor.audit(world.context)
     assert [each.what for each in health.look(world.context).complaints] == ["database"]
     assert client.get("/healthz").status_code == 503
     world.context.db.write(lambda tx: tx.execute(text("ALTER TABLE gone RENAME TO heartbeats")))
-    audit.audit(world.context)
+    auditor.audit(world.context)
     assert client.get("/healthz").status_code == 200
 
 

@@ -1,4 +1,4 @@
-"""The system's clock, the one that servers share, and the lab's faster one: the only places that ask what time it is."""
+"""The system's clock, the one that servers share, and the lab's faster one: nobody else asks what time it is."""
 
 from __future__ import annotations
 

@@ -9,6 +9,8 @@ from pathlib import Path
 
 import msgspec
 
+from bongsu.core.health import OURSELVES
+
 SHORTEST = timedelta(seconds=1)
 _NAME = re.compile(r"[a-z0-9-]+")
 
@@ -56,6 +58,8 @@ def watching_problems(heartbeats: Mapping[str, HeartbeatSection], out: Heartbeat
             problems.append(
                 f"heartbeat.{name}: a name has small letters, digits and - alone, for it is part of an address"
             )
+        if name == OURSELVES:
+            problems.append(f"heartbeat.{name}: Bongsu keeps its own heartbeat under this name; take another")
         if each.expect_every < SHORTEST:
             problems.append(f"heartbeat.{name}.expect_every: must be at least PT1S; a minute is PT1M")
     if out is not None and out.every < SHORTEST:

@@ -6,12 +6,15 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from bongsu.core.incident import Incident, Kind
+from bongsu.core.incident import Incident, Kind, Status
 
 TOLERANCE = timedelta(minutes=1)
 """How late, in wall time, anything may be before it is called late."""
 SKEW = timedelta(seconds=5)
 """From how far apart clocks are warned of."""
+OURSELVES = "bongsu"
+"""The name that an audit leaves its mark under, among the heartbeats."""
+_NONE = timedelta(0)
 TIMER, TIER, MESSAGE = "timer", "tier", "message"
 KINDS = (TIMER, TIER, MESSAGE)
 
@@ -65,18 +68,33 @@ def late_timer(incident: Incident, now: datetime, tolerance: timedelta) -> Late 
 def untold_tiers(incident: Incident, now: datetime, tolerance: timedelta) -> tuple[Late, ...]:
     """The tiers that should know by now and were never told. Figured from the policy alone, not from the timer."""
     seen = incident.seen
-    if not incident.open or not seen.holding or seen.dipping:
-        return ()
-    found = []
-    for level, tier in enumerate(incident.policy.tiers, start=1):
-        due = seen.at + (tier.after - seen.counted) + seen.patience
-        if incident.void is None and incident.hold_until is not None:
-            due = max(due, incident.hold_until)
-        if seen.muted is not None:
-            due = max(due, seen.muted.until)
-        if now - due > tolerance and not _told(incident, level):
-            found.append(Late(TIER, incident.id, due, level))
-    return tuple(found)
+    if not incident.open or not seen.holding or seen.dipping or incident.status is Status.MITIGATED:
+        return ()  # a mitigated one that stirs is told of once it has held for ``settle``
+    due = [_due(incident, level) for level in range(1, len(incident.policy.tiers) + 1)]
+    return tuple(
+        Late(TIER, incident.id, at, level)
+        for level, at in enumerate(due, start=1)
+        if now - at > seen.patience + tolerance and not _told(incident, level)
+    )
+
+
+def lateness(incident: Incident, level: int, now: datetime) -> timedelta:
+    """How late a tier is that is told now. Before an alert came, or came again, nobody could know of it."""
+    known = [at for at in (incident.reopened_at,) if at is not None]
+    if incident.seen.watched_at is None:
+        known.append(incident.opened_at)
+    return max(now - max([_due(incident, level), *known]), _NONE)
+
+
+def _due(incident: Incident, level: int) -> datetime:
+    """When a tier should know: at its time, or when the last that holds it back ends."""
+    seen = incident.seen
+    waits = [seen.at + (incident.policy.tiers[level - 1].after - seen.counted)]
+    if incident.void is None and incident.hold_until is not None:
+        waits.append(incident.hold_until)
+    if seen.muted is not None:
+        waits.append(seen.muted.until)
+    return max(waits)
 
 
 def _told(incident: Incident, level: int) -> bool:
@@ -119,9 +137,6 @@ def warnings(vitals: Vitals) -> tuple[Complaint, ...]:
         for name, ahead in sorted(vitals.ahead.items())
         if abs(ahead) > SKEW
     )
-
-
-_NONE = timedelta(0)
 
 
 def _worst(late: Iterable[Late], now: datetime, what: str) -> str:

@@ -14,7 +14,6 @@ from bongsu.engine.apply import apply
 from bongsu.engine.context import Context
 from bongsu.store import actions, breaches, incidents, timeline
 from bongsu.store.database import Transaction
-from bongsu.telemetry import TIMER_LATE
 
 SNOOZE_AT_MOST = timedelta(hours=4)
 LONGEST_REASON = 500
@@ -76,7 +75,6 @@ def due(context: Context) -> int:
     waiting = context.db.read(lambda tx: incidents.due(tx, now))
     for incident in waiting:
         assert incident.due_at is not None
-        TIMER_LATE.observe(context.timescale.wall_span(now - incident.due_at).total_seconds())
         _put(context, incident.id, escalation.Due(incident.due_at))
     return len(waiting)
 

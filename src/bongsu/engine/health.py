@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from bongsu.core.health import Complaint, Vitals, complaints, warnings
-from bongsu.engine import audit
+from bongsu.engine import auditor
 from bongsu.engine.context import Context
 from bongsu.store import outbox
 from bongsu.telemetry import UNHEALTHY
@@ -38,7 +38,7 @@ def look(context: Context) -> Health:
         looked_at=pulse.looked_at,
         look_every=context.timescale.wall_span(context.watch_every),
         audited_at=pulse.audited_at,
-        audit_every=audit.EVERY,
+        audit_every=auditor.EVERY,
         late=pulse.late,
         ahead=dict(pulse.ahead),
         database=database or pulse.unwritable,

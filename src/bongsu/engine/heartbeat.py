@@ -11,6 +11,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from bongsu.core.incident import Facts
 from bongsu.engine import health
 from bongsu.engine.context import Context
 from bongsu.engine.selfalarm import Alarm, put
@@ -31,12 +32,13 @@ MISSING, BACK = "heartbeat_missing", "heartbeat_back"
 
 @dataclass(frozen=True, slots=True)
 class Pulse:
-    """A heartbeat as it stands; ``heard_at`` None: never."""
+    """A heartbeat as it stands; ``heard_at`` None: never. Soon after a start it may be neither missing nor here."""
 
     name: str
     every: timedelta
     heard_at: datetime | None
     missing: bool
+    here: bool
 
 
 def beat(context: Context, names: Iterable[str]) -> None:
@@ -53,7 +55,9 @@ def standing(context: Context) -> tuple[Pulse, ...]:
     for name, owed in sorted(context.heartbeats.items()):
         last = heard.get(name)
         since = max(last, context.started_at) if last is not None else context.started_at
-        found.append(Pulse(name, owed.every, last, now - since > MISSES * owed.every))
+        patience = MISSES * owed.every
+        here = last is not None and now - last <= patience
+        found.append(Pulse(name, owed.every, last, missing=now - since > patience, here=here))
     return tuple(found)
 
 
@@ -63,8 +67,9 @@ def look(context: Context) -> None:
         last = each.heard_at or context.started_at
         BEAT_AGE.labels(each.name).set((context.wall.now() - last).total_seconds())
         alarm = Alarm(f"heartbeat:{each.name}", MISSING, BACK, context.heartbeats[each.name].notify)
-        facts = {"name": each.name, "every_s": each.every.total_seconds()}
-        put(context, alarm, last if each.missing else None, f"no heartbeat {each.name}", facts)
+        facts: Facts = {"name": each.name, "every_s": each.every.total_seconds()}
+        if each.missing or each.here:
+            put(context, alarm, last if each.missing else None, f"no heartbeat {each.name}", facts)
 
 
 def send(context: Context) -> bool | None:

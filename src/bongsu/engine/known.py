@@ -57,7 +57,7 @@ class Known:
 
 @dataclass(frozen=True, slots=True)
 class Arrival:
-    """Rows, and names of heartbeats, on their way to disk; ``done`` is called once they are there, or with the error."""
+    """Rows and heartbeats on their way to disk; ``done`` is called once they are there, or with the error."""
 
     rows: Sequence[Row8]
     touched: frozenset[Destination]
@@ -187,8 +187,8 @@ class Outgoing:
 class Pulse:
     """What Bongsu knows of its own work, in wall time: when it last looked, audited, and sent its heartbeat.
 
-    ``late`` is what the last audit found; ``ahead`` is how far this computer's clock is ahead of others'; ``unwritable``
-    says why the last audit could not write.
+    ``late`` is what the last audit found; ``ahead`` is how far this computer's clock is ahead of others';
+    ``unwritable`` says why the last audit could not write.
     """
 
     looked_at: datetime | None = None

@@ -32,8 +32,10 @@ def respond(context: Context) -> int:
 
 
 def _work_on(context: Context, held: Sequence[Action]) -> int:
-    waiting = 0
+    waiting, began = 0, context.wall.now()
     for action in held:
+        if context.wall.now() - began > actions.LEASE / 2:
+            break  # the others are claimed anew, lest their lease run out meanwhile
         try:
             finished = _add(context, action) if action.kind == "add" else _remove(context, action)
         except Unavailable as error:

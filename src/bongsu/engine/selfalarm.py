@@ -1,7 +1,7 @@
 """Alarms about Bongsu itself, each told once and its end told to the same people.
 
-They go beside the incidents, whose machinery may be what is in trouble: an outage of their own ``way`` in the store, and
-notices to whom they concern and on the second channel, if there is one.
+They go beside the incidents, whose machinery may be what is in trouble: an outage of their own ``way`` in the store,
+and notices to whom they concern and on the second channel, if there is one.
 """
 
 from __future__ import annotations
@@ -36,9 +36,7 @@ def put(context: Context, alarm: Alarm, since: datetime | None, why: str = "", f
         context.db.write(lambda tx: _put(tx, context, alarm, since, why, facts or {}))
 
 
-def _put(
-    tx: Transaction, context: Context, alarm: Alarm, since: datetime | None, why: str, facts: Facts
-) -> None:
+def _put(tx: Transaction, context: Context, alarm: Alarm, since: datetime | None, why: str, facts: Facts) -> None:
     wall, now = context.wall.now(), context.clock.now()
     if since is not None:
         outage = outages.begin(tx, since, why, alarm.way)

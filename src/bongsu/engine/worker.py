@@ -9,7 +9,7 @@ from datetime import timedelta
 
 from bongsu.engine import (
     announce,
-    audit,
+    auditor,
     clocks,
     command,
     contacts,
@@ -49,7 +49,7 @@ class Worker:
             ("respond", self._respond, timedelta(seconds=0.5), context.work_due),
             ("people", self._people, timedelta(seconds=20), week),
             ("remind", self._remind, timedelta(minutes=5), week),
-            ("audit", lambda: audit.audit(context), audit.EVERY, threading.Event()),
+            ("audit", lambda: auditor.audit(context), auditor.EVERY, threading.Event()),
             ("clocks", lambda: clocks.compare(context), clocks.EVERY, threading.Event()),
         ]
         if context.data:

@@ -74,7 +74,7 @@ def heartbeat(setup: Setup) -> Alert:
 
 
 def watchdogs(setup: Setup) -> tuple[Alert, ...]:
-    """One that always fires for each heartbeat that Prometheus owes Bongsu: no alert, but the proof that alerts come."""
+    """One that always fires for each heartbeat that Prometheus owes Bongsu: no alert, but proof that alerts come."""
     return tuple(
         Alert("BongsuWatchdog", "vector(1)", {HEARTBEAT_LABEL: name, "severity": "none"}, (), words.WATCHDOG,
               by_machine=False)

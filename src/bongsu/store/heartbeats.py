@@ -17,8 +17,8 @@ def beat(tx: Connection, names: Iterable[str], at: datetime) -> None:
     insert = sqlite_insert if tx.dialect.name == "sqlite" else postgresql_insert
     for name in sorted(names):
         put = insert(heartbeats).values(name=name, seen_at=at)
-        newer = {"index_elements": ["name"], "set_": {"seen_at": at}, "where": heartbeats.c.seen_at < at}
-        tx.execute(put.on_conflict_do_update(**newer))
+        newer = heartbeats.c.seen_at < at
+        tx.execute(put.on_conflict_do_update(index_elements=["name"], set_={"seen_at": at}, where=newer))
 
 
 def heard(tx: Connection) -> dict[str, datetime]:

@@ -1,6 +1,6 @@
 """The auditor: looks for what should have happened and has not, in the store alone, and says so.
 
-It trusts neither the timers nor the loops: it figures from policies and rows what should have been told and sent by now.
+It trusts neither timers nor loops: it figures from policies and rows what should have been told and sent by now.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from dataclasses import replace
 from datetime import timedelta
 
 from bongsu.core.delivery import channel_of
-from bongsu.core.health import KINDS, MESSAGE, TOLERANCE, Late, late_timer, untold_tiers
+from bongsu.core.health import KINDS, MESSAGE, OURSELVES, TOLERANCE, Late, late_timer, untold_tiers
 from bongsu.core.incident import Incident
 from bongsu.engine import selfalarm
 from bongsu.engine.context import Context
@@ -24,8 +24,6 @@ from bongsu.telemetry import LATE, OLDEST
 log = logging.getLogger("bongsu.audit")
 EVERY = timedelta(seconds=15)
 LATE_NOW, LATE_OVER = "late", "late_over"
-OURSELVES = "bongsu"
-"""The heartbeat that an audit leaves: the proof that the database can be written."""
 
 
 def audit(context: Context) -> tuple[Late, ...]:
@@ -34,8 +32,8 @@ def audit(context: Context) -> tuple[Late, ...]:
     _prove_writable(context)
     tolerance = context.timescale.service_span(TOLERANCE)
     late: list[Late] = []
-    for each in context.db.read(incidents.every_open):
-        late += _of(each, context, tolerance)
+    for incident in context.db.read(incidents.every_open):
+        late += _of(incident, context, tolerance)
     unsent, oldest = context.db.read(lambda tx: (outbox.overdue(tx, wall - TOLERANCE), outbox.oldest_due(tx, wall)))
     late += [Late(MESSAGE, each.incident_id or each.message_id, each.due_at) for each in unsent]
     found = tuple(sorted(late, key=lambda each: each.due))
@@ -45,7 +43,8 @@ def audit(context: Context) -> tuple[Late, ...]:
     for each in set(found) - set(context.pulse.late):
         log.error("late", extra={"what": each.kind, "about": each.about, "level": each.level, "due": each.due})
     context.pulse.late, context.pulse.audited_at = found, wall
-    _alarm(context, [each for each in found if each.kind != MESSAGE] + _our_fault(context, unsent))
+    if wall - context.started_at > TOLERANCE:  # before, what was due while nobody worked is only being caught up on
+        _alarm(context, [each for each in found if each.kind != MESSAGE] + _our_fault(context, unsent))
     log.debug("audited", extra={"now": now, "late": len(found)})
     return found
 
