@@ -31,6 +31,8 @@ BATCH, A_SECOND, STORM = 64, 2, 200
 """Alerts in a request; new incidents a second in the soak; how many different ones there are."""
 SETTLE_S = 8.0
 POLICY = """
+[policy.many]
+tier = [{ after = "PT30S", notify = ["on-call:shop"] }]
 [policy.storm]
 tier = [{ after = "PT0S", notify = ["on-call:shop"] }]
 [[route]]
@@ -38,6 +40,10 @@ match = ["kind=storm"]
 service = "shop"
 policy = "storm"
 group_by = ["alertname"]
+[[route]]
+match = ["kind=many"]
+service = "shop"
+policy = "many"
 """
 
 
@@ -76,7 +82,6 @@ def post(server: Server, names: list[str], kind: str, ends: str | None = None) -
                 "labels": {
                     "alertname": name,
                     "kind": kind,
-                    "bongsu_service": "shop",
                     "instance": f"10.0.0.{n % 250}:8080",
                 },
                 "annotations": {"summary": f"{name} is over its limit on this machine for a while"},

@@ -60,7 +60,7 @@ class Server:
         with (self.folder / "log").open("ab") as log:
             command = [sys.executable, "-m", "bongsu", "serve", "--config", str(self.folder / "bongsu.toml")]
             self.process = subprocess.Popen(command, stdout=log, stderr=log)
-        wait_for("bongsu serve", lambda: self.ask("GET", "/healthz")[0] == 200)
+        wait_for("bongsu serve", lambda: self.ask("GET", "/readyz")[0] == 200)
 
     def ask(self, method: str, path: str, body: bytes | None = None, **headers: str) -> tuple[int, Any]:
         request = urllib.request.Request(f"http://127.0.0.1:{self.port}{path}", body, headers, method=method)
