@@ -14,11 +14,15 @@ import pytest
 from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 
-from bongsu.engine import command, respond, watch
-from bongsu.store import actions, breaches, incidents, outbox, timeline
+from bongsu.core.alert import Alert
+from bongsu.core.routing import Destination
+from bongsu.engine import command, intake, respond, watch
+from bongsu.store import actions, alerts, breaches, incidents, outbox, timeline
 from bongsu.store.database import Database, Transaction
 from bongsu.store.migrate import migrate
+from bongsu.telemetry import REGISTRY
 from bongsu.testing import START, World
+from tests.support import wait_for
 
 pytestmark = pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
 
@@ -125,6 +129,34 @@ def test_whoever_lost_an_action_cannot_finish_it(database_url: str) -> None:
     assert db.write(actions.claim) == [], "the other still holds it"
     assert db.write(lambda tx: actions.change(tx, new, "done", "", START))
     db.close()
+
+
+def test_alerts_that_arrive_while_several_incidents_take_theirs_are_waited_for(pair: tuple[World, World]) -> None:
+    """The incidents are decided on in an order of their own; the rows are locked in that of the arriving alerts."""
+    world, _ = pair
+    now = world.clock.now()
+    to = [Destination("shop", "at-once", group) for group in ("first", "second")]
+    fired = Alert({"alertname": "Slow"}, now, now + timedelta(minutes=5))
+    late, early = (alerts.row_of(fired, fingerprint, now, each) for fingerprint, each in zip("za", to, strict=True))
+    world.context.db.write(lambda tx: alerts.put(tx, [early, late]))
+    world.context.touched.add(to)
+    holds = threading.Event()
+
+    def arrive(tx: Transaction) -> None:
+        alerts.put(tx, [early])
+        holds.set()
+        waiting = text("SELECT count(*) FROM pg_locks WHERE NOT granted")
+        wait_for("the other to wait", lambda: tx.execute(waiting).scalar_one())
+        alerts.put(tx, [late])
+
+    def decide() -> None:
+        holds.wait(10)
+        intake.decide_touched(world.context)
+
+    before = REGISTRY.get_sample_value("bongsu_transactions_repeated_total", {"race": "deadlock"})
+    at_once(lambda: world.context.db.write(arrive), decide)
+    assert REGISTRY.get_sample_value("bongsu_transactions_repeated_total", {"race": "deadlock"}) == before
+    assert {each.group for each in world.context.db.read(incidents.search)} == {"first", "second"}
 
 
 def test_a_transaction_that_meets_another_is_run_again(database_url: str) -> None:

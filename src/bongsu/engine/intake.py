@@ -136,12 +136,13 @@ def _decide_all(context: Context, destinations: Iterable[Destination]) -> None:
         try:
             context.db.write(partial(_decide_some, context=context, these=some))
         except Exception:  # one of them has a fault, which must not hold the others up
-            asked = [context.db.submit(partial(_decide, context=context, to=each)) for each in some]
+            asked = [context.db.submit(partial(_decide_some, context=context, these=[each])) for each in some]
             for answer in asked:
                 answer.result()
 
 
 def _decide_some(tx: Transaction, context: Context, these: Sequence[Destination]) -> None:
+    alerts.lock_homeless(tx, these, context.clock.now())
     for each in these:
         _decide(tx, context, each)
 

@@ -12,7 +12,7 @@ from datetime import datetime
 from typing import Any
 
 import msgspec
-from sqlalchemy import Connection, Row, Select, bindparam, delete, select, update
+from sqlalchemy import Connection, Row, Select, bindparam, delete, select, tuple_, update
 
 from bongsu.core.alert import Alert
 from bongsu.core.routing import Destination
@@ -74,12 +74,13 @@ _FIRING = (
     .limit(bindparam("most"))
 )
 _FIRING_THERE = _FIRING.where(_THERE)
-_HOMELESS = _THERE & (alerts.c.ends_at > bindparam("now")) & alerts.c.incident_id.is_(None)
+_HOMELESS = (alerts.c.ends_at > bindparam("now")) & alerts.c.incident_id.is_(None)
 _MINE = alerts.c.fingerprint.in_(bindparam("mine", expanding=True))
-_JOIN_ALL = update(alerts).where(_HOMELESS).values(incident_id=bindparam("joins"))
+_JOIN_ALL = update(alerts).where(_THERE & _HOMELESS).values(incident_id=bindparam("joins"))
 _JOIN = update(alerts).where(_MINE).values(incident_id=bindparam("joins"))
 # rows are locked in the order of ``put``, so that two servers cannot wait for each other
-_LOCK_HOMELESS = select(alerts.c.id).where(_HOMELESS).order_by(alerts.c.fingerprint).with_for_update()
+_IN_THESE = tuple_(alerts.c.service, alerts.c.policy, alerts.c.group_key).in_(bindparam("these", expanding=True))
+_LOCK_HOMELESS = select(alerts.c.id).where(_IN_THESE & _HOMELESS).order_by(alerts.c.fingerprint).with_for_update()
 _LOCK_MINE = select(alerts.c.id).where(_MINE).order_by(alerts.c.fingerprint).with_for_update()
 
 
@@ -102,6 +103,11 @@ def put(tx: Connection, rows: Sequence[Row8]) -> None:
         # in one order everywhere, so that two writers cannot wait for each other
         columns = tuple(list(column) for column in zip(*(newest[key] for key in sorted(newest)), strict=True))
         tx.exec_driver_sql(_POSTGRES, columns)
+
+
+def lock_homeless(tx: Connection, these: Sequence[Destination], now: datetime) -> None:
+    """Have to yourself, until the end of the transaction, what several destinations' incidents will speak for."""
+    _lock(tx, _LOCK_HOMELESS, {"now": now, "these": [(each.service, each.policy, each.group) for each in these]})
 
 
 def join(tx: Connection, fingerprints: Sequence[str], incident_id: str) -> None:
@@ -127,7 +133,6 @@ def firing(
 
 def join_all(tx: Connection, to: Destination, now: datetime, incident_id: str) -> None:
     """Note that an incident speaks for every alert of a destination that fires and has none."""
-    _lock(tx, _LOCK_HOMELESS, {"now": now, **_of(to)})
     tx.execute(_JOIN_ALL, {"now": now, "joins": incident_id, **_of(to)})
 
 
