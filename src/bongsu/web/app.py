@@ -6,6 +6,8 @@ from litestar import Litestar
 from litestar.datastructures import State
 from litestar.exceptions import HTTPException
 from litestar.openapi import OpenAPIConfig
+from litestar.plugins import PluginProtocol
+from litestar.plugins.core import MsgspecDIPlugin
 
 from bongsu import __version__
 from bongsu.core.errors import BongsuError
@@ -31,9 +33,17 @@ from bongsu.web.written import written_router
 LARGEST_BODY = 16 * 1024 * 1024
 
 
+class _App(Litestar):
+    """Litestar without its plugins for libraries that are not used here: one would load pydantic, which is 10 MiB."""
+
+    @staticmethod
+    def _get_default_plugins(plugins: list[PluginProtocol]) -> list[PluginProtocol]:
+        return [*plugins, MsgspecDIPlugin()]
+
+
 def create_app(context: Context) -> Door:
     """The application over a context."""
-    app = Litestar(
+    app = _App(
         route_handlers=[
             alertmanager_router,
             hooks_router,
