@@ -77,7 +77,10 @@ def test_our_own_metrics_pass_promtool(server: Server) -> None:
     assert promtool.returncode == 0, promtool.stdout + promtool.stderr
 
 
-HEAVY = ("pydantic", "apprise", "duckdb", "boto3", "numpy", "icalendar", "weasyprint", "aiosmtpd", "aiohttp")
+HEAVY = (
+    "pydantic", "apprise", "duckdb", "boto3", "numpy", "icalendar", "weasyprint", "aiosmtpd", "aiohttp",
+    "typer", "rich", "markdown_it",
+)  # fmt: skip
 IDLE = """
 import os, signal, sys, threading
 from pathlib import Path
@@ -87,8 +90,8 @@ def look():
     os.kill(os.getpid(), signal.SIGTERM)
 
 threading.Timer(4, look).start()  # it idles for a while, so that what it does now and then is done
-from bongsu.cli.serve import serve
-serve(Path(sys.argv[1]), "error")
+from bongsu.cli.serving import run
+run(Path(sys.argv[1]), "error")
 """
 
 
@@ -97,3 +100,11 @@ def test_rare_and_heavy_libraries_are_not_loaded_by_an_idle_server(tmp_path: Pat
     command = [sys.executable, "-c", IDLE, str(config), *HEAVY]
     found = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
     assert found.stdout.strip() == "[] True", found.stderr
+
+
+def test_nothing_of_the_command_line_stays_in_a_real_server(server: Server) -> None:
+    held = Path(f"/proc/{server.process.pid}/maps").read_text()
+    assert "msgspec/_core" in held, "libraries are seen there"
+    assert "pydantic_core" not in held
+    command = Path(f"/proc/{server.process.pid}/cmdline").read_bytes()
+    assert b"bongsu.cli.serving" in command
