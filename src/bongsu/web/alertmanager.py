@@ -26,11 +26,12 @@ from bongsu.engine.context import Context
 from bongsu.store import alerts, silences
 from bongsu.store.alerts import Kept
 from bongsu.telemetry import ALERTS
-from bongsu.web.api import needs_token
 from bongsu.web.problems import status_of
 
 SPEAKS = "0.25.0"
 """The Alertmanager whose API this is; amtool warns when its own version is another."""
+MANY_ALERTS = 16 * 1024 * 1024
+"""The largest body of alerts."""
 _Request = Request[Any, Any, Any]
 
 
@@ -134,20 +135,20 @@ async def take(context: Context, body: bytes) -> None:
         raise InvalidInput(problems)
 
 
-@post("/alerts", status_code=200)
+@post("/alerts", status_code=200, opt={"right": "alerts"})
 async def post_alerts(request: _Request, state: State) -> Response[bytes]:
     """Take alerts in; they are on disk when this answers. A faulty one does not stop the others, and is told."""
     await take(state.context, await request.body())
     return Response(b"", status_code=200, media_type="application/json")
 
 
-@get("/alerts", sync_to_thread=True)
+@get("/alerts", sync_to_thread=True, opt={"right": "viewer"})
 def list_alerts(request: _Request, state: State) -> list[dict[str, Any]]:
     """The alerts that fire, by ``filter``, ``receiver``, ``active``, ``silenced`` and ``unprocessed``."""
     return [_told(kept, by, state.context) for kept, by in _asked_for(request, state.context)]
 
 
-@get("/alerts/groups", sync_to_thread=True)
+@get("/alerts/groups", sync_to_thread=True, opt={"right": "viewer"})
 def list_groups(request: _Request, state: State) -> list[dict[str, Any]]:
     """The same alerts, by where they go: one group for each incident."""
     groups: dict[Destination, list[dict[str, Any]]] = {}
@@ -159,7 +160,7 @@ def list_groups(request: _Request, state: State) -> list[dict[str, Any]]:
     ]
 
 
-@get("/silences", sync_to_thread=True)
+@get("/silences", sync_to_thread=True, opt={"right": "viewer"})
 def list_silences(request: _Request, state: State) -> list[dict[str, Any]]:
     """Silences, those that ended in the last days too; by ``filter``, which speaks of their matchers."""
     context: Context = state.context
@@ -169,7 +170,7 @@ def list_silences(request: _Request, state: State) -> list[dict[str, Any]]:
     return [_shown(each, context) for each in found if _concerns(each.matchers, wanted)]
 
 
-@post("/silences", status_code=200, guards=[needs_token], sync_to_thread=True)
+@post("/silences", status_code=200, sync_to_thread=True, opt={"right": "responder"})
 def post_silence(state: State, data: JSONBody[PostedSilence]) -> dict[str, str]:
     """Begin or change a silence."""
     context: Context = state.context
@@ -189,19 +190,19 @@ def post_silence(state: State, data: JSONBody[PostedSilence]) -> dict[str, str]:
     return {"silenceID": silence.keep(context, begun, changes=bool(data.id)).id}
 
 
-@get("/silence/{silence_id:str}", sync_to_thread=True)
+@get("/silence/{silence_id:str}", sync_to_thread=True, opt={"right": "viewer"})
 def show_silence(state: State, silence_id: FromPath[str]) -> dict[str, Any]:
     """One silence."""
     return _shown(state.context.db.read(lambda tx: silences.load(tx, silence_id)), state.context)
 
 
-@delete("/silence/{silence_id:str}", status_code=200, guards=[needs_token], sync_to_thread=True)
+@delete("/silence/{silence_id:str}", status_code=200, sync_to_thread=True, opt={"right": "responder"})
 def delete_silence(state: State, silence_id: FromPath[str]) -> None:
     """End a silence now."""
     silence.end(state.context, silence_id)
 
 
-@get("/receivers", sync_to_thread=True)
+@get("/receivers", sync_to_thread=True, opt={"right": "viewer"})
 def list_receivers(state: State) -> list[dict[str, str]]:
     """Where alerts may go."""
     context: Context = state.context
@@ -211,7 +212,7 @@ def list_receivers(state: State) -> list[dict[str, str]]:
     return [{"name": name} for name in sorted({receiver(each) for each in to})]
 
 
-@get("/status", sync_to_thread=True)
+@get("/status", sync_to_thread=True, opt={"right": "viewer"})
 def status(state: State) -> dict[str, Any]:
     """What this is; amtool asks before it does anything."""
     context: Context = state.context
@@ -310,6 +311,7 @@ def complain(_: _Request, error: BongsuError | HTTPException) -> Response[bytes]
 
 alertmanager_router = Router(
     "/api/v2",
+    request_max_body_size=MANY_ALERTS,
     exception_handlers={BongsuError: complain, HTTPException: complain},
     route_handlers=[
         post_alerts, list_alerts, list_groups, list_silences, post_silence, show_silence, delete_silence,

@@ -22,6 +22,7 @@ from bongsu.core.errors import InvalidInput
 from bongsu.engine import intake
 from bongsu.engine.context import Context, Integration
 from bongsu.telemetry import ALERTS
+from bongsu.web.alertmanager import MANY_ALERTS
 
 _Request = Request[Any, Any, Any]
 
@@ -54,7 +55,7 @@ class Plain(msgspec.Struct):
     url: str = ""
 
 
-@post("/{name:str}", status_code=202)
+@post("/{name:str}", status_code=202, opt={"right": "public"})
 async def take_hook(request: _Request, state: State, name: FromPath[str]) -> dict[str, int]:
     """Take alerts in; they are on disk when this answers with how many."""
     context: Context = state.context
@@ -116,4 +117,4 @@ def _alert(each: HookAlert, integration: Integration, context: Context) -> Alert
     return Alert(labels, min(starts, now), ends, each.annotations, each.generator_url)
 
 
-hooks_router = Router("/api/hooks", route_handlers=[take_hook])
+hooks_router = Router("/api/hooks", route_handlers=[take_hook], request_max_body_size=MANY_ALERTS)
