@@ -61,7 +61,7 @@ def test_a_time_is_counted_from_the_files(server: Server) -> None:
     assert "At least 50 users (identified) and at most 50" in shown.stdout
     assert "/products/{id}" in shown.stdout
     assert "Requests that never reached us: none by this estimate" in shown.stdout
-    assert bongsu(server, "impact", "--service", "shop", *TIMES, "--query").stdout.startswith("CREATE TEMP VIEW edge")
+    assert "CREATE TEMP VIEW edge" in bongsu(server, "impact", "--service", "shop", *TIMES, "--query").stdout
 
 
 @pytest.mark.parametrize(

@@ -28,8 +28,9 @@ there is Docker.
 - Missing stays missing: an empty panel means that nobody tells the figure, and never 0.
 - CPU, balance and runway are what Bongsu's rules recorded (`rules/bongsu.yml`), so that graph and alarm agree; without
   the rules they come from the service's own metrics, as far as it has them.
-- In a container `system_cpu_usage` is the whole computer's. Say how yours is to be read below `[service.NAME.signals]`;
-  the rules record that, and the dashboards show it.
+- In a container with a CPU limit, `bongsu-instrument` and a JVM since 17 tell the share of that limit; others tell the
+  whole computer's. Say how theirs is to be read below `[service.NAME.signals]`; the rules record that, and the
+  dashboards show it.
 
 ## Marks on the time axis
 
