@@ -39,9 +39,7 @@ url = "{store}"
 class Server:
     """``bongsu serve`` in a process of its own."""
 
-    def __init__(
-        self, folder: Path, store: str = "", more: str = "", smtp: int = 9, anonymous: str = "viewer"
-    ) -> None:
+    def __init__(self, folder: Path, store: str = "", more: str = "", smtp: int = 9, anonymous: str = "viewer") -> None:
         self.folder, self.port = folder, free_port()
         store = store or f"sqlite:///{folder}/bongsu.db"
         text = CONFIG.format(port=self.port, folder=folder, store=store, smtp=smtp, anonymous=anonymous)

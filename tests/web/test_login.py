@@ -57,9 +57,9 @@ def test_the_navigation_shows_what_one_may_open_and_who_one_is(client: Client) -
     for path in ("/oncall", "/people", "/deliveries", "/review", "/settings", "/users", "/audit"):
         assert f'href="{path}?lang=ko"' in page
         assert client.get(path).status_code == 200
-    assert 'aria-current=page' in page
+    assert "aria-current=page" in page
     client.cookies.clear()
-    assert "<nav class=\"rooms\"" not in client.get("/login").text
+    assert '<nav class="rooms"' not in client.get("/login").text
 
 
 def test_logging_out_ends_it_on_the_server(client: Client) -> None:

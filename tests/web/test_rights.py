@@ -52,7 +52,7 @@ def filled(path: str) -> str:
 def turned_away(client: Client, place: str, **headers: str) -> int:
     """401 or 403 when the guard refuses, 0 when it lets pass."""
     method, path = place.split(" ")
-    json = {} if method in ("POST", "PUT", "DELETE") else None
+    json: dict[str, str] | None = {} if method in ("POST", "PUT", "DELETE") else None
     answer = client.request(method, filled(path), json=json, headers=headers)
     if answer.status_code == 302 and answer.headers["location"].startswith("/login?next="):
         return 401

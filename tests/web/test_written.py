@@ -6,6 +6,7 @@ import json
 from collections.abc import Iterator
 
 import pytest
+
 from bongsu.core.access import Right
 from bongsu.testing import World
 from tests.web.opened import Client, opened

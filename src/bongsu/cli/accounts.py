@@ -1,4 +1,4 @@
-"""``bongsu user``, ``bongsu token``, ``bongsu audit``: who may use the console and the API, in place on the database."""
+"""``bongsu user``, ``bongsu token``, ``bongsu audit``: who may use the console and the API, in place."""
 
 from __future__ import annotations
 

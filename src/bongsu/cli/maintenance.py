@@ -92,9 +92,7 @@ def list_maintenances(server: Server = LOCAL, token_file: Token = TOKEN, as_json
 
 
 @silence_app.command()
-def preview(
-    matchers: list[str], server: Server = LOCAL, token_file: Token = TOKEN, as_json: Json = False
-) -> None:
+def preview(matchers: list[str], server: Server = LOCAL, token_file: Token = TOKEN, as_json: Json = False) -> None:
     """What a silence would mute: what fires now, and the incidents of the last week.
 
     Example: bongsu silence preview alertname=PoolTimeouts bongsu_service=shop

@@ -67,14 +67,13 @@ def begin_session(tx: Connection, session_id: str, session: Session, dead_before
 
 def session(tx: Connection, session_id: str) -> tuple[Session, User] | None:
     """A session and whose it is."""
-    query = select(sessions, users).join(users, users.c.name == sessions.c.user_name)
+    theirs = (users.c.name, users.c.role, users.c.made_at.label("user_made_at"), users.c.changed_at)
+    query = select(sessions, *theirs).join(users, users.c.name == sessions.c.user_name)
     row = tx.execute(query.where(sessions.c.id == session_id)).first()
     if row is None:
         return None
-    found = row._mapping
-    made, seen = found[sessions.c.made_at], found[sessions.c.seen_at]
-    owner = User(found[users.c.name], Right(found[users.c.role]), found[users.c.made_at], found[users.c.changed_at])
-    return Session(owner.name, made, seen, found[sessions.c.address]), owner
+    owner = User(row.name, Right(row.role), row.user_made_at, row.changed_at)
+    return Session(owner.name, row.made_at, row.seen_at, row.address), owner
 
 
 def touch_session(tx: Connection, session_id: str, now: datetime) -> None:

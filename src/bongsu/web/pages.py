@@ -20,9 +20,9 @@ from markupsafe import Markup
 
 from bongsu.core.access import Right, Via
 from bongsu.core.errors import BongsuError, IllegalTransition, InvalidInput, NotFound, Stale
+from bongsu.engine.accounts import SetUpAlready
 from bongsu.ports import Unavailable
 from bongsu.render.links import Expired, Forged
-from bongsu.engine.accounts import SetUpAlready
 from bongsu.render.words import N_, STYLES, Words, environment, spoken
 from bongsu.web.problems import route_of
 from bongsu.web.rights import FIELD, person_of, who_asks

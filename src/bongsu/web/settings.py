@@ -110,6 +110,4 @@ def show_settings(request: Request[Any, Any, Any], state: State) -> Response[str
     return page(request, "settings.html", values)
 
 
-settings_router = Router(
-    "/", route_handlers=[show_settings], exception_handlers=ERROR_PAGES, include_in_schema=False
-)
+settings_router = Router("/", route_handlers=[show_settings], exception_handlers=ERROR_PAGES, include_in_schema=False)
