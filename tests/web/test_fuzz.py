@@ -17,7 +17,8 @@ from tests.web.serving import Server
 
 GOOD = [{"labels": {"alertname": "Fuzz", "bongsu_service": "shop"}, "annotations": {"summary": "x"}}]
 ODD = [
-    "\x00", "\ud7ff", "\uffff", "\u202e", "\u0301" * 50, "🔥" * 50, "<script>alert(1)</script>", "\r\nBcc: x@example.com",
+    "\x00", "\ud7ff", "\uffff", "\u202e", "\u0301" * 50, "🔥" * 50, "<script>alert(1)</script>",
+    "\r\nBcc: x@example.com",
     "%s%n{}", "' OR 1=1 --", "../../etc/passwd", "${jndi:ldap://x}", "{{ 7 * 7 }}", "x" * 70_000, "",
 ]  # fmt: skip
 NUMBERS = ["1e400", "-1e400", "9" * 400, "-0", "1e-400", "0.1", "18446744073709551616", "NaN", "Infinity"]

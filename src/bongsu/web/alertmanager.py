@@ -32,6 +32,8 @@ SPEAKS = "0.25.0"
 """The Alertmanager whose API this is; amtool warns when its own version is another."""
 MANY_ALERTS = 16 * 1024 * 1024
 """The largest body of alerts."""
+UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
+"""What reading a body may raise; the last when it is nested too deeply."""
 _Request = Request[Any, Any, Any]
 
 
@@ -72,7 +74,7 @@ def read_alerts(body: bytes, context: Context) -> tuple[list[Alert], list[str]]:
     """
     try:
         posted = msgspec.json.decode(body, type=list[PostedAlert])
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+    except UNREADABLE as error:
         raise InvalidInput([f"the body is not a list of alerts: {error}"]) from None
     now = context.clock.now()
     good: list[Alert] = []
@@ -86,14 +88,22 @@ def read_alerts(body: bytes, context: Context) -> tuple[list[Alert], list[str]]:
     return good, problems
 
 
+def moment_faults(at: datetime | None) -> list[str]:
+    """What is wrong with a moment that was sent; Go's zero time, in the year 1, means none."""
+    if at is None or at.year == 1:
+        return []
+    if at.tzinfo is None:
+        return ["has no time zone; write 2026-01-05T09:00:00Z"]
+    return [] if 1970 <= at.year < 2100 else [f"the year {at.year} is no time of an alert; write 1970 to 2099"]
+
+
 def _faults(posted: PostedAlert) -> list[str]:
     if not any(posted.labels.values()):
         return [".labels: empty; an alert is known by its labels"]
     found = [f".labels: {name!r} is not a label name" for name in posted.labels if not label_name(name)]
     starts, ends = posted.starts_at, posted.ends_at
     for key, value in (("startsAt", starts), ("endsAt", ends)):
-        if value is not None and value.tzinfo is None:
-            found.append(f".{key}: has no time zone; write 2026-01-05T09:00:00Z")
+        found += [f".{key}: {fault}" for fault in moment_faults(value)]
     if not found and starts and ends and ends.year > 1 and starts > ends:
         found.append(": startsAt is after endsAt")
     return found

@@ -22,7 +22,7 @@ from bongsu.core.errors import InvalidInput
 from bongsu.engine import intake
 from bongsu.engine.context import Context, Integration
 from bongsu.telemetry import ALERTS
-from bongsu.web.alertmanager import MANY_ALERTS
+from bongsu.web.alertmanager import MANY_ALERTS, UNREADABLE, moment_faults
 
 _Request = Request[Any, Any, Any]
 
@@ -87,7 +87,7 @@ def read_hook(body: bytes, integration: Integration, context: Context) -> list[A
             found = [HookAlert(labels, plain.status, annotations, generator_url=plain.url)]
         else:
             found = msgspec.json.decode(body, type=Hook).alerts
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+    except UNREADABLE as error:
         raise InvalidInput([f"the body is not a webhook of the form {integration.form!r}: {error}"]) from None
     problems: list[str] = []
     for number, each in enumerate(found):
@@ -98,9 +98,7 @@ def read_hook(body: bytes, integration: Integration, context: Context) -> list[A
             problems.append(f"{at}.labels: empty; an alert is known by its labels")
         problems += [f"{at}.labels: {key!r} is not a label name" for key in each.labels if not label_name(key)]
         moments = (("startsAt", each.starts_at), ("endsAt", each.ends_at))
-        problems += [
-            f"{at}.{key}: has no time zone" for key, when in moments if when is not None and when.tzinfo is None
-        ]
+        problems += [f"{at}.{key}: {fault}" for key, when in moments for fault in moment_faults(when)]
     if problems:
         raise InvalidInput(problems)
     return [_alert(each, integration, context) for each in found]

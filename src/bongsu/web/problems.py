@@ -10,6 +10,7 @@ from litestar.exceptions import HTTPException
 
 from bongsu.core.errors import BongsuError, IllegalTransition, InvalidInput, NotFound, Stale, StillBreached
 from bongsu.ports import Unavailable
+from bongsu.render.links import Expired, Forged
 
 log = logging.getLogger("bongsu.web")
 
@@ -20,6 +21,8 @@ STATUS: dict[type[BongsuError], int] = {
     StillBreached: 409,
     Stale: 409,
     Unavailable: 503,
+    Forged: 403,
+    Expired: 410,
 }
 
 

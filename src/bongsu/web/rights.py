@@ -161,6 +161,6 @@ def _said(body: bytes, kind: str) -> dict[str, object]:
             return found if isinstance(found, dict) else {}
         if kind.startswith("application/x-www-form-urlencoded"):
             return dict(parse_qsl(body.decode(), max_num_fields=200))
-    except (msgspec.DecodeError, ValueError):
+    except (msgspec.DecodeError, ValueError, RecursionError):
         pass
     return {}
