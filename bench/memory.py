@@ -1,6 +1,6 @@
 """``python -m bench.memory``: what a real ``bongsu serve`` holds in memory, and what it takes of a CPU while idle.
 
-*Idle*: nothing happens, but Prometheus is asked every five seconds as always. *10,000 alerts*: that many active ones,
+*Idle*: two calm machines, looked at every five seconds as always; mail works. *10,000 alerts*: that many active ones,
 each sent again every few seconds. *Soak*: the mail server is down, new alerts keep coming, each of them an incident
 with a mail; growth is a straight line through the second half of the soak, extended over all of it, so that what is
 loaded once does not count. ``BENCH_SOAK`` (seconds), ``BENCH_IDLE`` and ``BENCH_ALERTS`` change the sizes. The last
@@ -13,6 +13,8 @@ import json
 import os
 import shutil
 import statistics
+import subprocess
+import sys
 import tempfile
 import threading
 import time
@@ -20,8 +22,11 @@ from collections.abc import Callable
 from contextlib import ExitStack
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from urllib.parse import parse_qs
 
 from bench.machine import Steal
+from bench.sink import Sink
+from tests.support import free_port
 from tests.web.serving import Server
 
 SOAK_S = float(os.environ.get("BENCH_SOAK", "150"))
@@ -32,7 +37,7 @@ BATCH, A_SECOND, STORM = 64, 2, 200
 SETTLE_S = 8.0
 POLICY = """
 [policy.many]
-tier = [{ after = "PT30S", notify = ["on-call:shop"] }]
+tier = [{ after = "PT0S", notify = ["on-call:shop"] }]
 [policy.storm]
 tier = [{ after = "PT0S", notify = ["on-call:shop"] }]
 [[route]]
@@ -47,12 +52,15 @@ policy = "many"
 """
 
 
-class _Empty(BaseHTTPRequestHandler):
-    """A Prometheus that has no series: the server asks and waits like any other."""
+class _Calm(BaseHTTPRequestHandler):
+    """A Prometheus that knows two calm machines: the server looks and waits like any other."""
 
     def do_POST(self) -> None:
-        self.rfile.read(int(self.headers["Content-Length"]))
-        body = b'{"status":"success","data":{"resultType":"matrix","result":[]}}'
+        asked = parse_qs(self.rfile.read(int(self.headers["Content-Length"])).decode())
+        now = int(float(asked["time"][0])) // 5 * 5
+        values = [[at, "0.05"] for at in range(now - 20, now + 1, 5)]
+        result = [{"metric": {"instance": f"10.0.0.{n}:8080"}, "values": values} for n in (1, 2)]
+        body = json.dumps({"status": "success", "data": {"resultType": "matrix", "result": result}}).encode()
         self.send_response(200)
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()
@@ -60,6 +68,13 @@ class _Empty(BaseHTTPRequestHandler):
 
     def log_message(self, *_: object) -> None:
         return None
+
+
+def as_installed(folder: Path) -> None:
+    """Bytecode is kept, as it is on every computer but some where software is built; the first start writes it."""
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+    os.environ["PYTHONPYCACHEPREFIX"] = str(folder / "bytecode")
+    subprocess.run([sys.executable, "-c", "import bongsu.cli.main, bongsu.cli.serving"], check=True)
 
 
 def resident(pid: int) -> float:
@@ -128,13 +143,16 @@ def growth(times: list[float], seen: list[float]) -> float:
 def main() -> None:
     """Measure and print."""
     with ExitStack() as stack:
-        prometheus = ThreadingHTTPServer(("127.0.0.1", 0), _Empty)
+        prometheus = ThreadingHTTPServer(("127.0.0.1", 0), _Calm)
         threading.Thread(target=prometheus.serve_forever, daemon=True).start()
         stack.callback(prometheus.shutdown)
         folder = Path(tempfile.mkdtemp(dir=_var()))
         stack.callback(shutil.rmtree, folder)
         steal = stack.enter_context(Steal())
-        server = Server(folder, more=POLICY, prometheus=f"http://127.0.0.1:{prometheus.server_port}")
+        sink = Sink(free_port())
+        stack.callback(sink.stop)
+        as_installed(folder)
+        server = Server(folder, more=POLICY, smtp=sink.port, prometheus=f"http://127.0.0.1:{prometheus.server_port}")
         stack.callback(server.process.wait, 20)
         stack.callback(server.process.terminate)
         pid = server.process.pid
@@ -148,6 +166,7 @@ def main() -> None:
             post(server, names, "many")
             time.sleep(SETTLE_S)
         full = resident(pid)
+        sink.say("close")
         times, seen = soak(server, SOAK_S)
         grown = growth(times, seen)
         print(f"{'idle':28} {idle:7.1f} MiB")

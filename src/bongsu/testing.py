@@ -15,6 +15,7 @@ from email.message import EmailMessage
 from pathlib import Path
 
 from bongsu.catalogue import load_catalogue
+from bongsu.core.access import Access, Right
 from bongsu.core.alert import Alert
 from bongsu.core.contact import Weekly
 from bongsu.core.incident import Incident
@@ -273,6 +274,7 @@ class World:
             started_at=self.clock.now(),
             heartbeats=self.heartbeats,
             heartbeat_out=self.heartbeat_out,
+            access=Access(anonymous=Right.VIEWER),
         )
 
     def close(self) -> None:

@@ -29,31 +29,28 @@ url = "{prometheus}"
 port = {smtp}
 [web]
 port = {port}
+anonymous = "{anonymous}"
 secrets = "{folder}/secrets"
 [store]
 url = "{store}"
 """
 
 
-def write_config(
-    folder: Path, store: str = "", more: str = "", smtp: int = 9, prometheus: str = "http://127.0.0.1:9", port: int = 0
-) -> Path:
-    """A configuration in this folder."""
+def write_config(folder: Path, store: str = "", more: str = "", **given: int | str) -> Path:
+    """A configuration in this folder; ``given``: smtp (a port), prometheus (an address), anonymous, port."""
+    usual = {"smtp": 9, "prometheus": "http://127.0.0.1:9", "anonymous": "viewer", "port": free_port()}
     store = store or f"sqlite:///{folder}/bongsu.db"
-    said = CONFIG.format(port=port or free_port(), folder=folder, store=store, smtp=smtp, prometheus=prometheus)
     file = folder / "bongsu.toml"
-    file.write_text(said + more)
+    file.write_text(CONFIG.format(folder=folder, store=store, **{**usual, **given}) + more)
     return file
 
 
 class Server:
     """``bongsu serve`` in a process of its own."""
 
-    def __init__(
-        self, folder: Path, store: str = "", more: str = "", smtp: int = 9, prometheus: str = "http://127.0.0.1:9"
-    ) -> None:
+    def __init__(self, folder: Path, store: str = "", more: str = "", **given: int | str) -> None:
         self.folder, self.port = folder, free_port()
-        write_config(folder, store, more, smtp, prometheus, self.port)
+        write_config(folder, store, more, port=self.port, **given)
         self.start()
 
     def start(self) -> None:

@@ -17,12 +17,24 @@ import uvicorn
 from bongsu import config as configuration
 from bongsu.bootstrap import bootstrap, claim_alone
 from bongsu.cli.problems import told
+from bongsu.engine import accounts, sessions
+from bongsu.engine.context import Context
 from bongsu.engine.worker import Worker
 from bongsu.telemetry import set_up_logging
 from bongsu.web.app import create_app
 
 SWITCH_S = 0.0005
 """How long one thread may keep the others from Python: a mail's answers must not wait for a storm of alerts."""
+
+
+def _invite(context: Context) -> None:
+    """Where nobody can log in yet, print once where the first admin is made. It is no part of the log."""
+    if not context.db.read(sessions.nobody_can_log_in):
+        return
+    link = accounts.setup_link(context.db, context.public_url, context.wall.now())
+    if link is not None:
+        said = f"Nobody can log in yet. Make the first admin here (once, within a day): {link}"
+        print(said, flush=True)  # noqa: T201 - for whoever started it, not for the log
 
 
 def run(config: Path, log_level: str) -> None:
@@ -32,6 +44,7 @@ def run(config: Path, log_level: str) -> None:
     loaded = configuration.load(config)
     context = bootstrap(loaded)
     lock = claim_alone(context)
+    _invite(context)
     worker = Worker(context)
     settings = uvicorn.Config(
         create_app(context),

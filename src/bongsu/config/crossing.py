@@ -24,6 +24,7 @@ from bongsu.config.sections import (
     TeamSection,
 )
 from bongsu.config.watching import watching_problems
+from bongsu.config.web import web_faults
 from bongsu.core.errors import InvalidInput
 from bongsu.core.matcher import parse
 from bongsu.profiles import shipped
@@ -82,7 +83,7 @@ def crossed(config: Config) -> list[str]:
     problems += [fault for name, each in config.data.items() for fault in data_faults(f"data.{name}", each)]
     if config.timescale.speed <= 0:
         problems.append("timescale.speed: must be above 0")
-    problems += delivery_problems(config)
+    problems += delivery_problems(config) + web_faults(config.web)
     problems += watching_problems(config.heartbeat, config.heartbeat_out)
     for name, heartbeat in config.heartbeat.items():
         problems += _target_problems(f"heartbeat.{name}", "notify", heartbeat.notify, config)

@@ -29,6 +29,8 @@ from bongsu.engine.postman import EVERY, Postman
 from bongsu.telemetry import JOB_ENDED, JOB_FAILURES, JOB_RUNS
 
 log = logging.getLogger("bongsu.worker")
+SOON = 0.5
+"""Seconds between two steps of an action."""
 STORM = 0.05
 """Seconds of deciding from which on it pauses, so that taking alerts in has the processor."""
 
@@ -40,13 +42,14 @@ class Worker:
         self._context = context
         self._stop = threading.Event()
         self._postman = Postman(context)
+        self._unfinished = 0
         every = context.timescale.wall_span(context.watch_every)
         nap, week = threading.Event(), threading.Event()
         loops: list[tuple[str, Callable[[], object], timedelta, threading.Event]] = [
             ("watch", self._look, every, nap),
             ("deliver", self._postman.round, EVERY, context.mail_due),
             ("decide", self._decide, timedelta(seconds=5), context.touched.due),
-            ("respond", self._respond, timedelta(seconds=0.5), context.work_due),
+            ("respond", self._respond, timedelta(seconds=2), context.work_due),
             ("people", self._people, timedelta(seconds=20), week),
             ("remind", self._remind, timedelta(minutes=5), week),
             ("audit", lambda: auditor.audit(context), auditor.EVERY, threading.Event()),
@@ -124,8 +127,13 @@ class Worker:
             self._stop.wait(9 * took)
 
     def _respond(self) -> None:
-        self._guard("actions", lambda: respond.respond(self._context))
-        self._guard("reports", lambda: report.keep(self._context))
+        """Often while an action is under way, for a machine that answers should get traffic at once."""
+        while self._guard("actions", self._act) and self._guard("reports", lambda: report.keep(self._context)):
+            if not self._unfinished or self._stop.wait(SOON):
+                return
+
+    def _act(self) -> None:
+        self._unfinished = respond.respond(self._context)
 
     def _people(self) -> None:
         self._guard("contacts", lambda: contacts.due(self._context))

@@ -13,6 +13,7 @@ import queue
 import threading
 from collections.abc import Callable
 from concurrent.futures import Future
+from contextvars import ContextVar
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, TypeVar
@@ -36,6 +37,8 @@ _RACES = {"40001": "serialization", "40P01": "deadlock", "23505": "unique"}
 _TRIES = 4
 _AFTER = "after commit"
 _CONNECT_S = 5
+ALONGSIDE: ContextVar[Callable[[Connection], None] | None] = ContextVar("alongside", default=None)
+"""What the writes of this call write besides, in the same transaction: the audit log's line of who asked."""
 _GROUP = 256
 """Jobs in one transaction at the most, so that an early one is not kept waiting for a flood."""
 
@@ -63,8 +66,11 @@ class Database:
 
     def write(self, job: Callable[[Connection], T]) -> T:
         """Run a job in a transaction and return its value once it is on disk; its exception is raised here."""
+        job = _with_what_goes_alongside(job)
         if self._writer is not None:
-            return self.submit(job).result()
+            done: Future[T] = Future()
+            self._jobs.put((job, done))
+            return done.result()
         for _ in range(_TRIES - 1):
             try:
                 return self._transact(job)
@@ -130,6 +136,19 @@ class Database:
                     _commit_one(connection, *group[0])
                 elif group:
                     _commit_group(connection, group)
+
+
+def _with_what_goes_alongside(job: Callable[[Connection], T]) -> Callable[[Connection], T]:
+    besides = ALONGSIDE.get()
+    if besides is None:
+        return job
+
+    def both(tx: Connection) -> T:
+        value = job(tx)
+        besides(tx)
+        return value
+
+    return both
 
 
 def _commit_one(connection: Connection, job: Callable[[Connection], Any], done: Future[Any]) -> None:

@@ -17,10 +17,10 @@ from bongsu.engine.context import Context
 from bongsu.store import outbox
 from bongsu.telemetry import REGISTRY
 
-_PUBLIC = {"right": "public"}
+_PUBLIC, _METRICS = {"right": "public"}, {"right": "metrics"}
 
 
-@get("/healthz", sync_to_thread=True, opt=_PUBLIC)
+@get("/healthz", sync_to_thread=True, opt=_METRICS)
 def healthz(state: State) -> Response[dict[str, Any]]:
     """Whether Bongsu does its work: 200, or 503 with every reason why it cannot be relied on."""
     context: Context = state.context
@@ -52,7 +52,7 @@ def readyz(state: State) -> Response[dict[str, str]]:
     return Response({"status": "ok"})
 
 
-@get("/metrics", sync_to_thread=True, media_type="text/plain", opt=_PUBLIC)
+@get("/metrics", sync_to_thread=True, media_type="text/plain", opt=_METRICS)
 def metrics() -> Response[bytes]:
     """Bongsu's own metrics."""
     return Response(generate_latest(REGISTRY), headers={"Content-Type": CONTENT_TYPE_LATEST})
