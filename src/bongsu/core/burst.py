@@ -37,7 +37,8 @@ class MachineType:
 
     ``earn_per_hour`` is told where the vendor's table rounds it (Azure B16ms: 162, not 163.2); otherwise it follows
     from vCPUs and baseline. ``surplus_price`` is per vCPU-hour; None: there is no unlimited mode, or no known price.
-    ``ramp_minutes``: how gradually the vendor says to throttle.
+    ``ramp_minutes``: how gradually the vendor says to throttle. ``price_date`` and ``price_region`` say which list
+    ``month_price`` is from.
     """
 
     key: str
@@ -52,6 +53,8 @@ class MachineType:
     currency: str = "USD"
     ramp_minutes: float = 0.0
     month_price: float | None = None
+    price_date: str = ""
+    price_region: str = ""
     valid_from: str = ""
     source: str = ""
 

@@ -37,6 +37,8 @@ class Load:
     skew: float = 1.0
     filled: float = 0.0
     """Share of the machine-steps that were not measured and are filled in."""
+    machines: int = 1
+    """How many there were at most at one time."""
 
     @property
     def days(self) -> float:
@@ -60,6 +62,11 @@ class Option:
     wait: timedelta = timedelta()
     price: float | None = None
     surplus: tuple[Surplus, ...] = field(default=())
+
+    @property
+    def cheapest(self) -> Surplus | None:
+        """The cheapest way in unlimited mode; the fewest machines where their price is not known."""
+        return min(self.surplus, key=lambda each: (each.total or 0.0, each.count), default=None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +110,7 @@ def load_of(courses: Sequence[tuple[datetime, Course]], vcpus: int, growth: floa
     skew = float(joint.max()) / even if even > 0 else 1.0
     somebody = np.flatnonzero(there.any(axis=0))
     cores = np.nansum(total, axis=0)[somebody] * vcpus * (1.0 + growth)
-    return Load(np.asarray(cores, np.float64), skew, filled / counted if counted else 1.0)
+    return Load(np.asarray(cores, np.float64), skew, filled / counted if counted else 1.0, int(there.sum(axis=0).max()))
 
 
 def used(load: Load, machine: MachineType, count: int) -> Course:
@@ -124,7 +131,7 @@ def carries(load: Load, machine: MachineType, count: int) -> bool:
     if float(used(load, machine, count).max()) > 1.0:
         return False
     deepest, left = _falls(load, machine, count)
-    return left >= 0 and machine.cap - deepest >= machine.empty_below
+    return left >= -1e-6 and machine.cap - deepest >= machine.empty_below
 
 
 def needed(load: Load, machine: MachineType, least: int = 1) -> int | None:
