@@ -12,6 +12,9 @@ from dataclasses import dataclass
 from datetime import timedelta
 from enum import StrEnum
 
+LIFETIME = 100 * 365 * 1440.0
+"""Minutes: what takes longer does not happen, and no timedelta holds what a burn of 1e-15 takes."""
+
 
 class Mode(StrEnum):
     """What happens when the credits are gone."""
@@ -76,9 +79,9 @@ def drain(balance: float, machine: MachineType, utilisation: float, minutes: flo
 
 
 def runway(balance: float, machine: MachineType, utilisation: float) -> timedelta | None:
-    """How long ``balance`` lasts at a constant ``utilisation``; None when it never empties."""
+    """How long ``balance`` lasts at a constant ``utilisation``; None when it never empties, or not in a lifetime."""
     burn = machine.vcpus * utilisation - machine.earn_per_minute
-    if burn <= 0:
+    if burn * LIFETIME <= balance:
         return None
     return timedelta(minutes=balance / burn)
 
