@@ -47,7 +47,7 @@ def check(
             raise
         found = [Finding(Level.ERROR, problem, str(config)) for problem in error.problems]
     else:
-        found = [Finding(Level.OK, _counted(loaded), str(config)), *unreachable(loaded)]
+        found = [Finding(Level.OK, _counted(loaded), str(config)), *unreachable(loaded), *asleep(loaded)]
         found += _links(loaded)
         found += data_in_care(loaded)
         if not offline:
@@ -103,6 +103,24 @@ def unreachable(loaded: configuration.Config) -> list[Finding]:
         grave = fault.code in ("nobody", "target")
         found.append(Finding(Level.ERROR if grave else Level.WARNING, what, fault.where, do))
     return found
+
+
+def asleep(loaded: configuration.Config) -> list[Finding]:
+    """Whom quiet hours may leave asleep, by policy and tier. An alert's own severity counts before the policy's."""
+    from bongsu.adapters.clock import SystemClock
+    from bongsu.bootstrap import directory_of, policy_of
+    from bongsu.core.sleepers import sleepers
+
+    directory, now = directory_of(loaded), SystemClock().now()
+    return [
+        Finding(
+            Level.OK,
+            f"tier {level} waits for the end of the quiet hours of {', '.join(names)}: severity {section.severity}",
+            f"policy.{name}",
+        )
+        for name, section in loaded.policy.items()
+        for level, names in sleepers(policy_of(name, section), directory, now).items()
+    ]
 
 
 def _links(loaded: configuration.Config) -> list[Finding]:

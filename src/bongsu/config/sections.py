@@ -7,9 +7,11 @@ from pathlib import Path
 
 import msgspec
 
+from bongsu.config.quiet import QuietSection
 from bongsu.core.burst import Mode, OnStop
 from bongsu.core.delivery import CHANNEL
 from bongsu.core.impact import GRACE
+from bongsu.core.severity import Severity
 from bongsu.profiles import ProfileSection
 
 
@@ -116,6 +118,7 @@ class RunwaySection(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
 class PolicySection(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """An escalation policy; ``over`` is ``"baseline"`` or a number (0..1 for the CPU)."""
 
+    severity: Severity = Severity.CRITICAL
     signal: str = "cpu"
     over: float | str = "baseline"
     settle: timedelta = timedelta(minutes=2)
@@ -158,6 +161,7 @@ class PersonSection(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     name: str
     locale: str = "en"
     time_zone: str | None = None
+    quiet: QuietSection | None = None
     contact: list[ContactSection] = []
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
 from functools import partial
@@ -10,8 +11,9 @@ from functools import partial
 from bongsu.core.delivery import may_wait, message_id
 from bongsu.core.escalation import Event, Note, Notify, Outcome, Unreachable, step
 from bongsu.core.incident import Entry, Facts, Incident, Kind
+from bongsu.core.quiet import graver
 from bongsu.core.schedule import Recipient
-from bongsu.engine import people
+from bongsu.engine import people, quiet
 from bongsu.engine.context import Context
 from bongsu.store import actions, incidents, outbox, suspects, timeline
 from bongsu.store.database import Transaction, after_commit
@@ -58,9 +60,22 @@ def _settle(tx: Transaction, context: Context, outcome: Outcome, now: datetime, 
     elif incident != before or entries:
         incident = replace(incident, version=before.version + 1)
         incidents.save(tx, incident, read=before.version)
-    _send(tx, context, [_message(context, incident, effect, recipient, now) for effect, recipient in letters])
+    messages = [_message(context, incident, effect, recipient, now) for effect, recipient in letters]
+    held = quiet.hold(tx, context, incident, messages)
+    entries += quiet.lines(held, _let_go(tx, context, incident, before, entries), now)
+    _send(tx, context, held)
     timeline.append(tx, incident.id, entries)
     return incident
+
+
+def _let_go(
+    tx: Transaction, context: Context, incident: Incident, before: Incident | None, entries: Sequence[Entry]
+) -> list[outbox.Message]:
+    """What quiet hours held back and may no longer: it has become graver, or somebody else could not be told."""
+    lost = any(each.what == "unreachable" for each in entries)
+    if before is None or not (lost or graver(incident, before)):
+        return []
+    return quiet.let_go(tx, context, incident, everything=lost)
 
 
 def _send(tx: Transaction, context: Context, messages: list[outbox.Message]) -> None:
@@ -99,7 +114,8 @@ def _around(tx: Transaction, context: Context, incident: Incident, effect: Notif
     if len(incident.told) <= 1:
         before, added = set[str](), list[str]()  # nothing has gone before, which spares asking
     else:
-        before = {message.recipient.name for message in outbox.of(tx, incident.id) if message.state != "refused"}
+        sent, wall = [each for each in outbox.of(tx, incident.id) if each.state != "refused"], context.wall.now()
+        before = {each.recipient.name for each in sent if not quiet.waits(each, wall)}
         added = [act.machine for act in actions.of(tx, incident.id) if act.kind == "add" and act.state == "done"]
     tiers = incident.policy.tiers[effect.level :] if effect.kind is Kind.TIER else ()
     coming = people.resolve(tx, context, tiers[0].notify if tiers else (), now)

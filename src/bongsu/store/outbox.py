@@ -132,6 +132,12 @@ def renew(tx: Connection, messages: Sequence[Message], lease: timedelta = LEASE)
     _lease(tx, messages, _until(tx, lease))
 
 
+def hasten(tx: Connection, ids: Sequence[int], at: datetime) -> None:
+    """What was to wait is due at a time after all."""
+    waiting = outbox.c.id.in_(ids) & (outbox.c.state == "pending") & (outbox.c.attempts == 0)
+    tx.execute(update(outbox).where(waiting).values(due_at=at))
+
+
 def let_go(tx: Connection, messages: Sequence[Message]) -> None:
     """Give claimed messages back untried."""
     _lease(tx, messages, 0)

@@ -1,0 +1,75 @@
+"""Hold back what may wait for the end of somebody's quiet hours, and let it go as soon as it may wait no longer."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from datetime import datetime
+
+from bongsu.core.incident import Entry, Incident, Kind
+from bongsu.core.quiet import UNTIL, severity_of
+from bongsu.core.severity import LABEL
+from bongsu.engine.context import Context
+from bongsu.store import outbox
+from bongsu.store.database import Transaction
+from bongsu.store.outbox import Message
+
+
+def hold(tx: Transaction, context: Context, incident: Incident, messages: Iterable[Message]) -> list[Message]:
+    """The messages, those that may wait due at the end of their reader's quiet hours."""
+    return [_hold(tx, context, incident, each) for each in messages]
+
+
+def _hold(tx: Transaction, context: Context, incident: Incident, message: Message) -> Message:
+    quiet, severity = context.directory.quiet_of(message.recipient.id), severity_of(incident)
+    if quiet is None or not quiet.waits(severity, message.kind, message.level, message.facts):
+        return message
+    stretch = quiet.stretch(message.written_at)
+    if stretch is None or (message.kind == Kind.RESOLVED and _awake(tx, message, since=stretch[0])):
+        return message
+    facts = {**message.facts, UNTIL: stretch[1].isoformat(), LABEL: severity.value}
+    return replace(message, facts=facts, due_at=stretch[1])
+
+
+def _awake(tx: Transaction, message: Message, since: datetime) -> bool:
+    """Whether its reader was written to in these quiet hours: who was woken may hear that it is over."""
+    told = outbox.of(tx, message.incident_id)
+    mine = (each for each in told if each.recipient.address == message.recipient.address)
+    return any(each.written_at >= since and not waits(each, message.written_at) for each in mine)
+
+
+def waits(message: Message, now: datetime) -> bool:
+    """Whether quiet hours hold a message back."""
+    return message.state == "pending" and message.attempts == 0 and UNTIL in message.facts and message.due_at > now
+
+
+def let_go(tx: Transaction, context: Context, incident: Incident, *, everything: bool) -> list[Message]:
+    """What waits although it may no longer is due now: the incident is graver, or others could not be told."""
+    now, severity = context.wall.now(), severity_of(incident)
+    found = []
+    for each in outbox.of(tx, incident.id):
+        quiet = context.directory.quiet_of(each.recipient.id)
+        enough = everything or quiet is None or not quiet.waits(severity, each.kind, each.level, each.facts)
+        if waits(each, now) and enough:
+            found.append(each)
+    outbox.hasten(tx, [each.id for each in found], now)
+    return found
+
+
+def lines(held: Sequence[Message], released: Sequence[Message], at: datetime) -> list[Entry]:
+    """What the timeline says about it."""
+    found: dict[datetime, list[Message]] = {}
+    for each in held:
+        if UNTIL in each.facts:
+            found.setdefault(each.due_at, []).append(each)
+    said = [
+        Entry(at, "held", {"to": _names(those), "until": until.isoformat(), LABEL: those[0].facts[LABEL]})
+        for until, those in found.items()
+    ]
+    if released:
+        said.append(Entry(at, "let_go", {"to": _names(released)}))
+    return said
+
+
+def _names(those: Iterable[Message]) -> str:
+    return ", ".join(dict.fromkeys(each.recipient.name for each in those))
