@@ -24,6 +24,7 @@ from bongsu.web.console import console_router
 from bongsu.web.impacts import impacts_router
 from bongsu.web.letters import letters_router
 from bongsu.web.pages import page_settings
+from bongsu.web.passing import passing_router
 from tests.support import free_port, wait_for
 
 Client = TestClient[Litestar]
@@ -33,7 +34,8 @@ KOREAN = {"Accept-Language": "ko-KR,ko;q=0.9,en;q=0.8"}
 def application(world: World) -> Litestar:
     """The pages as the server mounts them."""
     state = State({"context": world.context})
-    return Litestar([console_router, impacts_router, letters_router], state=state, **page_settings())
+    routers = [console_router, impacts_router, letters_router, passing_router]
+    return Litestar(routers, state=state, **page_settings())
 
 
 @pytest.fixture

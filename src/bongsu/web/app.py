@@ -22,9 +22,11 @@ from bongsu.web.letters import letters_router
 from bongsu.web.muting import muting_router
 from bongsu.web.oncall import people_router
 from bongsu.web.pages import page_settings
+from bongsu.web.passing import passing_router
 from bongsu.web.people_api import people_api_router
 from bongsu.web.problems import answer, refuse
 from bongsu.web.review import review_router
+from bongsu.web.silences import silences_router
 from bongsu.web.written import written_router
 
 LARGEST_BODY = 16 * 1024 * 1024
@@ -44,10 +46,12 @@ def create_app(context: Context) -> Door:
             console_router,
             impacts_router,
             letters_router,
+            passing_router,
             people_router,
             deliveries_pages,
             written_router,
             review_router,
+            silences_router,
         ],
         state=State({"context": context}),
         exception_handlers={BongsuError: answer, HTTPException: refuse},

@@ -1,0 +1,124 @@
+"""The page of silences and maintenance: what is listed, what is previewed, what is refused."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from datetime import timedelta
+from html import unescape
+
+import pytest
+from litestar import Litestar
+from litestar.datastructures import State
+from litestar.testing import TestClient
+
+from bongsu.core.silence import State as Standing
+from bongsu.engine import maintenance
+from bongsu.store import silences
+from bongsu.testing import World
+from bongsu.web.pages import page_settings
+from bongsu.web.silences import silences_router
+
+Client = TestClient[Litestar]
+ASKED = {"matchers": "alertname=~Disk.*\nbongsu_service=shop", "minutes": "60", "by": "Kim Jimin", "why": "known"}
+
+
+@pytest.fixture
+def client(world: World) -> Iterator[Client]:
+    """A browser without pictures; it does not follow redirects."""
+    application = Litestar([silences_router], state=State({"context": world.context}), **page_settings())
+    with TestClient(application) as opened:
+        opened.follow_redirects = False
+        yield opened
+
+
+def hidden(page: str) -> dict[str, str]:
+    """What the form of the preview sends when its button is pressed."""
+    found = re.findall(r'<input type="hidden" name="(\w+)" value="([^"]*)">', page)
+    return {name: unescape(value) for name, value in found}
+
+
+def kept(world: World) -> list[tuple[tuple[str, ...], Standing]]:
+    now = world.clock.now()
+    found = world.context.db.read(lambda tx: silences.since(tx, now - timedelta(days=1)))
+    return [(tuple(map(str, each.matchers)), each.state(now)) for each in found]
+
+
+def test_a_silence_is_previewed_begun_listed_and_ended(world: World, client: Client) -> None:
+    world.alert("DiskFull", seconds=3600, instance="<b>m1</b>")
+    world.alert("PoolTimeouts", seconds=3600)
+    world.advance(seconds=15)
+    preview = client.post("/silences/preview?lang=en", data=ASKED)
+    assert preview.status_code == 200
+    assert "1 alert fires now" in preview.text
+    assert "1 incident of the last seven days" in preview.text
+    assert "&lt;b&gt;m1&lt;/b&gt;" in preview.text
+    assert "PoolTimeouts" not in preview.text.replace("DiskFull, PoolTimeouts", "")
+    assert kept(world) == []
+    begun = client.post("/silences", data=hidden(preview.text))
+    assert (begun.status_code, begun.headers["location"]) == (303, "/silences")
+    assert kept(world) == [(('alertname=~"Disk.*"', 'bongsu_service="shop"'), Standing.ACTIVE)]
+    page = client.get("/silences?lang=en").text
+    assert "mutes 1 alert now" in page
+    assert "holds now" in page
+    (end,) = re.findall(r'action="(/silences/[^"]+/expire)', page)
+    assert client.post(end).status_code == 303
+    assert kept(world)[0][1] is Standing.EXPIRED
+    assert "지금 끝내기" not in client.get("/silences?lang=ko").text
+
+
+def test_what_mutes_more_than_was_shown_is_shown_once_more(world: World, client: Client) -> None:
+    world.alert("DiskFull", seconds=3600)
+    asked = hidden(client.post("/silences/preview", data=ASKED).text)
+    world.alert("DiskSlow", seconds=3600)
+    again = client.post("/silences?lang=en", data=asked)
+    assert again.status_code == 400
+    assert "1 firing alert(s) that the preview did not show" in again.text
+    assert "2 alerts fire now" in again.text
+    assert kept(world) == []
+    assert client.post("/silences", data=hidden(again.text)).status_code == 303
+
+
+def test_what_mutes_anything_must_be_confirmed(world: World, client: Client) -> None:
+    anything = {**ASKED, "matchers": 'alertname=~".+"'}
+    preview = client.post("/silences/preview?lang=en", data=anything)
+    assert "any alert there may ever be" in preview.text
+    assert 'name="confirm" value="yes" required' in preview.text
+    assert client.post("/silences?lang=en", data=hidden(preview.text)).status_code == 400
+    assert kept(world) == []
+    assert client.post("/silences", data={**hidden(preview.text), "confirm": "yes"}).status_code == 303
+    assert len(kept(world)) == 1
+
+
+def test_a_maintenance_is_planned_in_local_time_listed_and_called_off(world: World, client: Client) -> None:
+    asked = {
+        "service": "shop", "policy": "burst", "begins": "2026-01-05T22:00", "minutes": "120", "by": "Kim Jimin",
+        "why": "new disks", "exhaustion": "yes",
+    }  # fmt: skip
+    assert client.post("/maintenances?lang=ko", data=asked).headers["location"] == "/silences?lang=ko"
+    (window,) = maintenance.listed(world.context)
+    assert (window.starts_at - world.clock.now(), window.also) == (timedelta(hours=2), ("exhaustion",))
+    page = client.get("/silences?lang=en").text
+    for said in ("shop/burst", "planned", "22:00 UTC to 2026-01-06 00:00 UTC", "low credits and throttling"):
+        assert said in page
+    assert client.post(f"/maintenances/{window.id}/end").status_code == 303
+    assert "called off before it began" in client.get("/silences?lang=en").text
+
+
+@pytest.mark.parametrize(
+    ("path", "data", "said"),
+    [
+        ("/silences/preview", {**ASKED, "matchers": "%%"}, "is not a matcher"),
+        ("/silences/preview", {**ASKED, "matchers": " "}, "matchers: empty"),
+        ("/silences", {**ASKED, "by": " "}, "say who you are"),
+        ("/silences", {**ASKED, "minutes": "x"}, "That does not work here"),
+        ("/maintenances", {"service": "shoop", "by": "x", "why": "y"}, "there is no &#39;shoop&#39;"),
+        ("/maintenances", {"service": "shop", "by": "x", "why": "y", "minutes": "9999"}, "24 h at most"),
+        ("/maintenances", {"service": "shop", "by": "x", "why": "y", "begins": "soon"}, "is no time"),
+        ("/silences/none/expire", {}, "There is no such page"),
+    ],
+)
+def test_what_makes_no_sense_is_refused_on_a_page(client: Client, path: str, data: dict[str, str], said: str) -> None:
+    answer = client.post(f"{path}?lang=en", data=data)
+    assert answer.status_code in (400, 404)
+    assert said in answer.text
