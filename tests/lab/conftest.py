@@ -13,6 +13,13 @@ from tests.lab.labtools import nothing_left
 from tests.support import wait_for
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The lab's machines have CPU limits, and its load has a rhythm: nothing else may run meanwhile."""
+    for item in items:
+        if item.path.is_relative_to(Path(__file__).parent):
+            item.add_marker("alone")
+
+
 @pytest.fixture
 def root() -> Iterator[Path]:
     """A lab's directory, deeper than a Unix address is long; nothing may be left of the lab at the end."""

@@ -126,9 +126,17 @@ def _decide_all(context: Context, destinations: Iterable[Destination]) -> None:
     waiting = sorted(destinations, key=repr)
     while waiting:  # a few at a time, so that what else is to be written need not wait for all of them
         some, waiting = waiting[:AT_ONCE], waiting[AT_ONCE:]
-        asked = [context.db.submit(partial(_decide, context=context, to=each)) for each in some]
-        for answer in asked:
-            answer.result()
+        try:
+            context.db.write(partial(_decide_some, context=context, these=some))
+        except Exception:  # one of them has a fault, which must not hold the others up
+            asked = [context.db.submit(partial(_decide, context=context, to=each)) for each in some]
+            for answer in asked:
+                answer.result()
+
+
+def _decide_some(tx: Transaction, context: Context, these: Sequence[Destination]) -> None:
+    for each in these:
+        _decide(tx, context, each)
 
 
 def _decide(tx: Transaction, context: Context, to: Destination) -> None:

@@ -4,12 +4,19 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from sqlalchemy import Connection, insert, select, update
+from sqlalchemy import Connection, bindparam, insert, select, update
 
 from bongsu.core.errors import NotFound
 from bongsu.core.maintenance import Maintenance
 from bongsu.store.columns import pack, unpack
 from bongsu.store.schema import maintenances
+
+# made once: in a storm of alerts, making a statement costs more than running it
+_SINCE = (
+    select(maintenances.c.body)
+    .where(maintenances.c.ends_at > bindparam("ended"))
+    .order_by(maintenances.c.ends_at, maintenances.c.id)
+)
 
 
 def load(tx: Connection, maintenance_id: str) -> Maintenance:
@@ -29,6 +36,4 @@ def put(tx: Connection, window: Maintenance) -> None:
 
 def since(tx: Connection, ended: datetime) -> list[Maintenance]:
     """Every maintenance that had not ended at a time, the one that ends first coming first."""
-    query = select(maintenances.c.body).where(maintenances.c.ends_at > ended)
-    found = tx.execute(query.order_by(maintenances.c.ends_at, maintenances.c.id)).scalars()
-    return [unpack(body, Maintenance) for body in found]
+    return [unpack(body, Maintenance) for body in tx.execute(_SINCE, {"ended": ended}).scalars()]

@@ -4,11 +4,16 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from sqlalchemy import Connection, Row, delete, insert, select, update
+from sqlalchemy import Connection, Row, bindparam, delete, insert, select, update
 
 from bongsu.core.errors import NotFound
 from bongsu.core.rotation import Override
 from bongsu.store.schema import overrides
+
+# made once: in a storm of alerts, making a statement costs more than running it
+_SINCE = (
+    select(overrides).where(overrides.c.ends_at > bindparam("ended")).order_by(overrides.c.starts_at, overrides.c.id)
+)
 
 
 def add(tx: Connection, override: Override) -> None:
@@ -29,8 +34,7 @@ def add(tx: Connection, override: Override) -> None:
 
 def since(tx: Connection, ended: datetime) -> list[Override]:
     """Every override that had not ended at a time, in the order in which they begin."""
-    query = select(overrides).where(overrides.c.ends_at > ended).order_by(overrides.c.starts_at, overrides.c.id)
-    return [_override(row) for row in tx.execute(query)]
+    return [_override(row) for row in tx.execute(_SINCE, {"ended": ended})]
 
 
 def end(tx: Connection, override_id: str, now: datetime) -> Override:
