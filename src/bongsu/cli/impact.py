@@ -18,7 +18,7 @@ from bongsu.cli.incidents import LOCAL, Server
 from bongsu.cli.serve import ConfigOption
 from bongsu.client import Client
 from bongsu.core.errors import InvalidInput
-from bongsu.ports import Measured
+from bongsu.core.impact import Measured
 
 THREADS = 2
 COUNTING = 300.0
@@ -111,7 +111,7 @@ def show(found: Measured, console: Console) -> None:
     said = Hurt(found, Words("en"))
     console.print(f"[bold]{escape(found.service)}[/bold], {said.window}")
     console.print(said.headline)
-    people = Table("users", "at least", "at most")
+    people = Table("users", "at least", "at most", "of the active")
     for row in said.people:
         people.add_row(*row)
     console.print(people)

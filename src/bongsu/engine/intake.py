@@ -33,6 +33,8 @@ FRESH = timedelta(seconds=30)
 """For how long an open incident is shown as it was last seen, while none of its alerts changes."""
 MISSED = timedelta(seconds=20)
 """After how long an alert without an incident was not decided on; before, it is about to be."""
+FEW = 4
+"""Alerts that are decided on while they are kept."""
 AT_ONCE = 16
 """Destinations decided on in one go."""
 ENOUGH = 500
@@ -77,16 +79,35 @@ def _arrival(context: Context, arrived: Sequence[Alert], done: Callable[[BaseExc
 
 def _keep(context: Context, arrivals: Sequence[Arrival]) -> None:
     rows = [row for arrival in arrivals for row in arrival.rows]
+    touched = {destination for arrival in arrivals for destination in arrival.touched}
     failed: BaseException | None = None
     try:
-        if rows:
+        if rows and not _kept_and_decided(context, arrivals, rows, touched):
             context.db.write(lambda tx: alerts.put(tx, rows))
-            context.known.written(rows)
-            context.touched.add(destination for arrival in arrivals for destination in arrival.touched)
+            context.touched.add(touched)
+        context.known.written(rows)
     except Exception as error:
         failed = error
     for arrival in arrivals:
         arrival.done(failed)
+
+
+def _kept_and_decided(
+    context: Context, arrivals: Sequence[Arrival], rows: Sequence[Row8], touched: set[Destination]
+) -> bool:
+    """A few alerts that come alone are decided on in the transaction that keeps them: the mail is a sync earlier."""
+    if len(arrivals) > 1 or len(rows) > FEW or context.touched.waiting:
+        return False
+
+    def both(tx: Transaction) -> None:
+        alerts.put(tx, rows)
+        _decide_some(tx, context, sorted(touched, key=repr))
+
+    try:
+        context.db.write(both)
+    except Exception:  # an alert is kept, whatever is wrong with deciding on it; that is told where it is tried again
+        return False
+    return True
 
 
 def decide_touched(context: Context) -> None:

@@ -100,6 +100,11 @@ class Touched:
         before, self._looked_at = self._looked_at, now
         return before
 
+    @property
+    def waiting(self) -> bool:
+        """Whether some wait."""
+        return bool(self._waiting)
+
     def add(self, destinations: Iterable[Destination]) -> None:
         """Some changed."""
         with self._guard:

@@ -29,6 +29,7 @@ throttled = 'burst_throttled_ratio{{job="$job"}}'
 orders = 'shop_orders_total{{job="$job",result="paid"}}'
 revenue = 'shop_order_value_won_total{{job="$job"}}'
 currency = "KRW"
+shop_log = ["{shop_log}"]
 
 {policy}
 
@@ -99,6 +100,7 @@ def bongsu_toml(site: Site) -> str:
         machine_type=site.plan.machine_type,
         max_machines=site.plan.max_machines,
         edge_log=site.directory.edge_log,
+        shop_log=site.directory.shop_logs,
         socket=site.directory.socket,
         backend=BACKEND,
         control=site.url(site.ports.control),
