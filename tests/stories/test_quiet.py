@@ -58,7 +58,7 @@ def test_the_first_tier_is_woken_the_second_reads_it_in_the_morning_the_third_is
     night.advance(minutes=21)
     night.expect_mail(to="jimin", kind="tier", tier=1)
     night.expect_silence()
-    assert "Quiet hours: Kim Jimin, Lee Sora will be written to at 21:00 UTC (severity: warning)." in said(night)
+    assert said(night)[-1] == "Quiet hours: Kim Jimin, Lee Sora will be told at 21:00 UTC: tier 2 (severity: warning)."
     night.advance(minutes=20)
     letter = night.expect_mail(to="hq", kind="tier", tier=3)
     assert "Lee Sora" not in text(letter), "who sleeps was not told before"
@@ -119,7 +119,7 @@ def test_a_first_tier_that_cannot_be_told_wakes_the_next_also_when_that_is_known
     night.post.closed = False
     night.advance(minutes=1)
     assert "sora@example.com" in {letter["To"].addresses[0].addr_spec for letter in night.post.letters}
-    assert "Lee Sora is written to in quiet hours after all." in "\n".join(said(night)).replace("Kim Jimin, ", "")
+    assert "Lee Sora: told in quiet hours after all." in "\n".join(said(night)).replace("Kim Jimin, ", "")
 
 
 def test_a_tier_called_by_hand_wakes_and_a_verdict_of_urgent_lets_go_what_waited(night: World) -> None:
@@ -152,7 +152,7 @@ def test_the_alerts_own_label_decides_and_one_that_is_graver_wakes(tmp_path: Pat
     world.advance(seconds=15)
     world.expect_mail(to="jimin", kind="tier", tier=2)
     world.expect_mail(to="sora", kind="tier", tier=2)
-    assert said(world, "alerts")[-1] == "Kim Jimin, Lee Sora is written to in quiet hours after all."
+    assert said(world, "alerts")[-1] == "Kim Jimin, Lee Sora: told in quiet hours after all."
     world.close()
 
 

@@ -11,7 +11,7 @@ from functools import partial
 from bongsu.core.delivery import may_wait, message_id
 from bongsu.core.escalation import Event, Note, Notify, Outcome, Unreachable, step
 from bongsu.core.incident import Entry, Facts, Incident, Kind
-from bongsu.core.quiet import graver
+from bongsu.core.quiet import UNTIL, graver
 from bongsu.core.schedule import Recipient
 from bongsu.engine import people, quiet
 from bongsu.engine.context import Context
@@ -33,7 +33,7 @@ def start(tx: Transaction, context: Context, outcome: Outcome, now: datetime) ->
 def _settle(tx: Transaction, context: Context, outcome: Outcome, now: datetime, before: Incident | None) -> Incident:
     incident, effects = outcome
     entries: list[Entry] = []
-    letters: list[tuple[Notify, Recipient]] = []
+    letters: list[outbox.Message] = []
     waiting = deque(effects)
     while waiting:
         effect = waiting.popleft()
@@ -47,35 +47,40 @@ def _settle(tx: Transaction, context: Context, outcome: Outcome, now: datetime, 
             incident, more = step(incident, nobody, now)
             waiting.extend(more)
             continue
-        entries.append(Entry(now, "told", _told_facts(effect, to)))
+        around = _around(tx, context, incident, effect, now)
+        letter = replace(effect, facts={**effect.facts, **around})
+        written = quiet.hold(tx, context, incident, [_message(context, incident, letter, each, now) for each in to])
+        entries += _told(effect, written, now)
+        letters += written
         doubt = _doubtful(tx, effect, to)
         if doubt:
             incident, more = step(incident, Unreachable(effect.kind, effect.level, effect.occurrence, doubt), now)
             waiting.extend(more)
-        around = _around(tx, context, incident, effect, now)
-        letters += [(replace(effect, facts={**effect.facts, **around}), recipient) for recipient in to]
     if before is None:
         incident = replace(incident, version=1)
         incidents.add(tx, incident)
     elif incident != before or entries:
         incident = replace(incident, version=before.version + 1)
         incidents.save(tx, incident, read=before.version)
-    messages = [_message(context, incident, effect, recipient, now) for effect, recipient in letters]
-    held = quiet.hold(tx, context, incident, messages)
-    entries += quiet.lines(held, _let_go(tx, context, incident, before, entries), now)
-    _send(tx, context, held)
+    entries += _let_go(tx, context, incident, before, entries, now)
+    _send(tx, context, letters)
     timeline.append(tx, incident.id, entries)
     return incident
 
 
 def _let_go(
-    tx: Transaction, context: Context, incident: Incident, before: Incident | None, entries: Sequence[Entry]
-) -> list[outbox.Message]:
+    tx: Transaction,
+    context: Context,
+    incident: Incident,
+    before: Incident | None,
+    entries: Sequence[Entry],
+    now: datetime,
+) -> list[Entry]:
     """What quiet hours held back and may no longer: it has become graver, or somebody else could not be told."""
     lost = any(each.what == "unreachable" for each in entries)
     if before is None or not (lost or graver(incident, before)):
         return []
-    return quiet.let_go(tx, context, incident, everything=lost)
+    return quiet.let_go(tx, context, incident, now, everything=lost)
 
 
 def _send(tx: Transaction, context: Context, messages: list[outbox.Message]) -> None:
@@ -126,14 +131,18 @@ def _around(tx: Transaction, context: Context, incident: Incident, effect: Notif
     }
 
 
-def _told_facts(effect: Notify, to: tuple[Recipient, ...]) -> dict[str, str | float | int | bool | None]:
-    return {
+def _told(effect: Notify, written: Sequence[outbox.Message], now: datetime) -> list[Entry]:
+    """What the timeline says of a notification: whom it goes to at once, and whose quiet hours hold it back."""
+    at_once = [each.recipient.name for each in written if UNTIL not in each.facts]
+    facts: Facts = {
         "kind": effect.kind,
         "level": effect.level,
-        "to": ", ".join(recipient.name for recipient in to),
+        "to": ", ".join(at_once),
         "elapsed_s": effect.facts.get("elapsed_s"),
         "unreachable": effect.facts.get("unreachable"),
     }
+    told = [Entry(now, "told", facts)] if at_once or not written else []
+    return told + quiet.held_lines(written, now)
 
 
 def _message(

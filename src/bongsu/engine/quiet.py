@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from datetime import datetime
 
-from bongsu.core.incident import Entry, Incident, Kind
+from bongsu.core.incident import Entry, Facts, Incident, Kind
 from bongsu.core.quiet import UNTIL, severity_of
 from bongsu.core.severity import LABEL
 from bongsu.engine.context import Context
@@ -43,7 +43,7 @@ def waits(message: Message, now: datetime) -> bool:
     return message.state == "pending" and message.attempts == 0 and UNTIL in message.facts and message.due_at > now
 
 
-def let_go(tx: Transaction, context: Context, incident: Incident, *, everything: bool) -> list[Message]:
+def let_go(tx: Transaction, context: Context, incident: Incident, at: datetime, *, everything: bool) -> list[Entry]:
     """What waits although it may no longer is due now: the incident is graver, or others could not be told."""
     now, severity = context.wall.now(), severity_of(incident)
     found = []
@@ -53,22 +53,22 @@ def let_go(tx: Transaction, context: Context, incident: Incident, *, everything:
         if waits(each, now) and enough:
             found.append(each)
     outbox.hasten(tx, [each.id for each in found], now)
-    return found
+    return [Entry(at, "let_go", {"to": _names(found)})] if found else []
 
 
-def lines(held: Sequence[Message], released: Sequence[Message], at: datetime) -> list[Entry]:
-    """What the timeline says about it."""
+def held_lines(written: Iterable[Message], at: datetime) -> list[Entry]:
+    """What the timeline says of those that wait, a line for each time at which they are sent."""
     found: dict[datetime, list[Message]] = {}
-    for each in held:
+    for each in written:
         if UNTIL in each.facts:
             found.setdefault(each.due_at, []).append(each)
-    said = [
-        Entry(at, "held", {"to": _names(those), "until": until.isoformat(), LABEL: those[0].facts[LABEL]})
-        for until, those in found.items()
-    ]
-    if released:
-        said.append(Entry(at, "let_go", {"to": _names(released)}))
-    return said
+    return [Entry(at, "held", _facts(those, until)) for until, those in found.items()]
+
+
+def _facts(those: Sequence[Message], until: datetime) -> Facts:
+    one, names = those[0], _names(those)
+    severity = one.facts[LABEL]
+    return {"kind": one.kind, "level": one.level, "to": names, "until": until.isoformat(), LABEL: severity}
 
 
 def _names(those: Iterable[Message]) -> str:

@@ -7,7 +7,8 @@ from collections.abc import Iterable
 from bongsu.core.incident import Entry, Facts
 from bongsu.core.quiet import UNTIL
 from bongsu.core.severity import LABEL, Severity
-from bongsu.render.words import N_, Words, clean, text_of, time_of
+from bongsu.render.terms import kind_word
+from bongsu.render.words import N_, Words, clean, number_of, text_of, time_of
 
 _SEVERITY = {Severity.INFO: N_("info"), Severity.WARNING: N_("warning"), Severity.CRITICAL: N_("critical")}
 
@@ -40,7 +41,8 @@ def held_words(entry: Entry, w: Words) -> str:
     """That some will read it only after their quiet hours."""
     until = time_of(entry.facts, "until")
     return w.gettext(
-        "Quiet hours: %(to)s will be written to at %(time)s (severity: %(severity)s).",
+        "Quiet hours: %(to)s will be told at %(time)s: %(kind)s (severity: %(severity)s).",
+        kind=kind_word(text_of(entry.facts, "kind"), int(number_of(entry.facts, "level") or 0), w),
         to=text_of(entry.facts, "to") or "?",
         time=w.time(until, near=entry.at) if until else "?",
         severity=severity_word(text_of(entry.facts, LABEL), w),

@@ -14,7 +14,7 @@ _PLAIN = {
     "data_damaged": N_("Data verified: %(holding)s of %(of)s invariants hold. Damaged rows: %(damaged)s."),
     "data_unverified": N_("The data could not be verified: %(why)s."),
     "data_verified": N_("Data verified: %(holding)s of %(of)s invariants hold."),
-    "let_go": N_("%(to)s is written to in quiet hours after all."),
+    "let_go": N_("%(to)s: told in quiet hours after all."),
     "machine_added": N_("%(machine)s answers and gets traffic."),
     "machine_draining": N_("%(machine)s gets no new traffic."),
     "machine_failed": N_("%(machine)s could not be started: %(why)s."),
