@@ -49,7 +49,8 @@ def _settle(tx: Transaction, context: Context, outcome: Outcome, now: datetime, 
             continue
         around = _around(tx, context, incident, effect, now)
         letter = replace(effect, facts={**effect.facts, **around})
-        written = quiet.hold(tx, context, incident, [_message(context, incident, letter, each, now) for each in to])
+        fresh = [_message(context, incident, letter, each, now) for each in to]
+        written = quiet.hold(tx, context, incident, fresh, beside=letters)
         entries += _told(effect, written, now)
         letters += written
         doubt = _doubtful(tx, effect, to)

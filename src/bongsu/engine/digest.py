@@ -27,7 +27,7 @@ def sort_out(tx: Transaction, context: Context, claimed: Sequence[Message]) -> l
     for address, messages in waiting.items():
         digest = digests.gathering(tx, address, now)
         held = sum(UNTIL in each.facts for each in messages) > 1  # what waited for the end of quiet hours comes in one
-        if digest is None and (held or digests.recent(tx, address, now - GATHERS) > context.digest_over):
+        if digest is None and (held or digests.recent(tx, address, now - GATHERS, now) > context.digest_over):
             digest = _begin(tx, context, messages[0])
         if digest is not None:
             digests.gather(tx, messages, digest)

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from datetime import datetime
 
-from bongsu.core.incident import Entry, Facts, Incident, Kind
+from bongsu.core.incident import Entry, Facts, Incident
 from bongsu.core.quiet import UNTIL, severity_of
 from bongsu.core.severity import LABEL
 from bongsu.engine.context import Context
@@ -15,26 +15,33 @@ from bongsu.store.database import Transaction
 from bongsu.store.outbox import Message
 
 
-def hold(tx: Transaction, context: Context, incident: Incident, messages: Iterable[Message]) -> list[Message]:
-    """The messages, those that may wait due at the end of their reader's quiet hours."""
-    return [_hold(tx, context, incident, each) for each in messages]
+def hold(
+    tx: Transaction, context: Context, incident: Incident, messages: Iterable[Message], beside: Sequence[Message]
+) -> list[Message]:
+    """The messages, those that may wait due at the end of their reader's quiet hours.
+
+    ``beside``: what is written to others and to them in the same breath.
+    """
+    return [_hold(tx, context, incident, each, beside) for each in messages]
 
 
-def _hold(tx: Transaction, context: Context, incident: Incident, message: Message) -> Message:
+def _hold(
+    tx: Transaction, context: Context, incident: Incident, message: Message, beside: Sequence[Message]
+) -> Message:
     quiet, severity = context.directory.quiet_of(message.recipient.id), severity_of(incident)
     if quiet is None or not quiet.waits(severity, message.kind, message.level, message.facts):
         return message
     stretch = quiet.stretch(message.written_at)
-    if stretch is None or (message.kind == Kind.RESOLVED and _awake(tx, message, since=stretch[0])):
+    if stretch is None or _awake((*outbox.of(tx, incident.id), *beside), message, since=stretch[0]):
         return message
     facts = {**message.facts, UNTIL: stretch[1].isoformat(), LABEL: severity.value}
-    return replace(message, facts=facts, due_at=stretch[1])
+    # its date, and the age of the link in it, count from when it is sent
+    return replace(message, facts=facts, written_at=stretch[1], due_at=stretch[1])
 
 
-def _awake(tx: Transaction, message: Message, since: datetime) -> bool:
-    """Whether its reader was written to in these quiet hours: who was woken may hear that it is over."""
-    told = outbox.of(tx, message.incident_id)
-    mine = (each for each in told if each.recipient.address == message.recipient.address)
+def _awake(told: Iterable[Message], message: Message, since: datetime) -> bool:
+    """Whether its reader was written to of this incident in these quiet hours: who was woken hears the rest of it."""
+    mine = (each for each in told if each.recipient.id == message.recipient.id)
     return any(each.written_at >= since and not waits(each, message.written_at) for each in mine)
 
 

@@ -37,6 +37,8 @@ _PUT_CLAIMED = {
 class Message:
     """A row of the outbox. ``decided_at`` is service time; ``written_at`` and ``accepted_at`` are wall time.
 
+    ``written_at`` of what quiet hours hold back is their end.
+
     ``incident_id`` is empty for what belongs to no incident; ``digest_id`` is the message that tells this one.
     """
 
@@ -133,9 +135,9 @@ def renew(tx: Connection, messages: Sequence[Message], lease: timedelta = LEASE)
 
 
 def hasten(tx: Connection, ids: Sequence[int], at: datetime) -> None:
-    """What was to wait is due at a time after all."""
+    """What was to wait is written and due at a time after all."""
     waiting = outbox.c.id.in_(ids) & (outbox.c.state == "pending") & (outbox.c.attempts == 0)
-    tx.execute(update(outbox).where(waiting).values(due_at=at))
+    tx.execute(update(outbox).where(waiting).values(written_at=at, due_at=at))
 
 
 def let_go(tx: Connection, messages: Sequence[Message]) -> None:
