@@ -12,12 +12,13 @@ import pytest
 
 from bongsu.core.delivery import may_wait
 from bongsu.core.incident import Kind
+from bongsu.core.maintenance import Maintenance
 from bongsu.core.policy import Policy
 from bongsu.core.quiet import Quiet
 from bongsu.core.rotation import Hours
 from bongsu.core.schedule import Directory, Team
 from bongsu.core.severity import Severity
-from bongsu.engine import command
+from bongsu.engine import command, maintenance
 from bongsu.render.timeline import timeline_words
 from bongsu.store import timeline
 from bongsu.testing import BURST, PEOPLE, World
@@ -209,3 +210,15 @@ def test_quiet_stretches_join_and_follow_the_local_clock_over_its_changes() -> N
     assert not weekend.endless
     assert Quiet((Hours(start=time(7), end=time(22)), Hours(start=time(22), end=time(7)))).endless
     assert found[1] - found[0] == timedelta(hours=56)
+
+
+def test_that_a_planned_maintenance_begins_wakes_nobody_but_is_told_in_the_morning(night: World) -> None:
+    begins = night.clock.now() + timedelta(minutes=1)
+    planned = Maintenance("", "shop", begins, begins + timedelta(minutes=2), "jimin", "new disks")
+    maintenance.keep(night.context, planned)
+    night.advance(minutes=5, seconds=45)
+    night.expect_silence()
+    night.advance(seconds=15)
+    for _ in range(2):
+        assert "방해 금지 시간" in text(night.expect_mail(to="jimin", kind="muting"))
+    night.expect_silence()

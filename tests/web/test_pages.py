@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import threading
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import timedelta
 
 import pytest
@@ -250,17 +251,24 @@ def browser() -> Iterator[Browser]:
         opened.close()
 
 
-@pytest.fixture
-def address(world: World) -> Iterator[str]:
-    """The console on a real port."""
+@contextmanager
+def on_a_port(app: Litestar) -> Iterator[str]:
+    """The pages on a real port; their address."""
     port = free_port()
-    server = uvicorn.Server(uvicorn.Config(application(world), port=port, log_level="warning"))
+    server = uvicorn.Server(uvicorn.Config(app, port=port, log_level="warning"))
     thread = threading.Thread(target=server.run)
     thread.start()
     wait_for("the console", lambda: server.started)
     yield f"http://127.0.0.1:{port}"
     server.should_exit = True
     thread.join()
+
+
+@pytest.fixture
+def address(world: World) -> Iterator[str]:
+    """The console on a real port."""
+    with on_a_port(application(world)) as found:
+        yield found
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])

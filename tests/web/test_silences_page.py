@@ -11,23 +11,30 @@ import pytest
 from litestar import Litestar
 from litestar.datastructures import State
 from litestar.testing import TestClient
+from playwright.sync_api import Browser
 
 from bongsu.core.silence import State as Standing
 from bongsu.engine import maintenance
 from bongsu.store import silences
 from bongsu.testing import World
-from bongsu.web.pages import page_settings
+from bongsu.web.pages import page_settings, static_router
 from bongsu.web.silences import silences_router
+from tests.web.test_pages import browser, on_a_port
+
+__all__ = ["browser"]
 
 Client = TestClient[Litestar]
 ASKED = {"matchers": "alertname=~Disk.*\nbongsu_service=shop", "minutes": "60", "by": "Kim Jimin", "why": "known"}
 
 
+def application(world: World) -> Litestar:
+    return Litestar([silences_router, static_router()], state=State({"context": world.context}), **page_settings())
+
+
 @pytest.fixture
 def client(world: World) -> Iterator[Client]:
     """A browser without pictures; it does not follow redirects."""
-    application = Litestar([silences_router], state=State({"context": world.context}), **page_settings())
-    with TestClient(application) as opened:
+    with TestClient(application(world)) as opened:
         opened.follow_redirects = False
         yield opened
 
@@ -122,3 +129,29 @@ def test_what_makes_no_sense_is_refused_on_a_page(client: Client, path: str, dat
     answer = client.post(f"{path}?lang=en", data=data)
     assert answer.status_code in (400, 404)
     assert said in answer.text
+
+
+def test_a_person_silences_and_ends_it_with_a_browser_on_a_phone(world: World, browser: Browser) -> None:
+    world.alert("DiskFull", seconds=3600, instance="a-machine-with-a-very-long-name.internal.example.com:9100")
+    context = browser.new_context(viewport={"width": 390, "height": 800}, locale="en")
+    page, complaints = context.new_page(), []
+    page.on("console", lambda message: complaints.append(message.text))
+    with on_a_port(application(world)) as address:
+        page.goto(f"{address}/silences")
+        page.get_by_text("Silence alerts").click()
+        form = page.locator("form[action^='/silences/preview']")
+        form.get_by_label("Labels").fill("alertname=DiskFull\nbongsu_service=shop")
+        form.get_by_label("Your name").fill("Kim Jimin")
+        form.get_by_label("Why").fill("known")
+        form.get_by_role("button").click()
+        page.get_by_text("1 alert fires now").wait_for()
+        wide = "document.documentElement.scrollWidth - document.documentElement.clientWidth"
+        assert page.evaluate(wide) <= 0
+        page.get_by_role("button", name="Silence these").click()
+        page.get_by_text("mutes 1 alert now").wait_for()
+        assert page.evaluate(wide) <= 0
+        page.get_by_role("button", name="End it now").click()
+        page.get_by_text("over", exact=True).wait_for()
+    assert kept(world) == [(('alertname="DiskFull"', 'bongsu_service="shop"'), Standing.EXPIRED)]
+    assert complaints == []
+    context.close()

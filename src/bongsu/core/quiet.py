@@ -45,6 +45,10 @@ class Quiet:
         found = self.stretch(datetime(2026, 1, 5, tzinfo=UTC))
         return found is not None and found[1] - found[0] > timedelta(days=7)
 
+    def waits_with_news(self) -> bool:
+        """Whether what is no alarm at all waits, such as that a planned maintenance begins."""
+        return not Severity.INFO.reaches(self.unless)
+
     def waits(self, severity: Severity, kind: str, level: int, facts: Facts) -> bool:
         """Whether such a message waits for their end."""
         wanted = facts.get("escalated_by") or facts.get("unreachable")  # by hand, or in place of the tier before

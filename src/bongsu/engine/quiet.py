@@ -8,7 +8,7 @@ from datetime import datetime
 
 from bongsu.core.incident import Entry, Facts, Incident
 from bongsu.core.quiet import UNTIL, severity_of
-from bongsu.core.severity import LABEL
+from bongsu.core.severity import LABEL, Severity
 from bongsu.engine.context import Context
 from bongsu.store import outbox
 from bongsu.store.database import Transaction
@@ -34,15 +34,28 @@ def _hold(
     stretch = quiet.stretch(message.written_at)
     if stretch is None or _awake((*outbox.of(tx, incident.id), *beside), message, since=stretch[0]):
         return message
-    facts = {**message.facts, UNTIL: stretch[1].isoformat(), LABEL: severity.value}
-    # its date, and the age of the link in it, count from when it is sent
-    return replace(message, facts=facts, written_at=stretch[1], due_at=stretch[1])
+    return _until(message, stretch[1], severity)
+
+
+def hold_news(context: Context, message: Message) -> Message:
+    """The same for what is no alarm."""
+    quiet = context.directory.quiet_of(message.recipient.id)
+    if quiet is None or not quiet.waits_with_news():
+        return message
+    stretch = quiet.stretch(message.written_at)
+    return message if stretch is None else _until(message, stretch[1], Severity.INFO)
 
 
 def _awake(told: Iterable[Message], message: Message, since: datetime) -> bool:
     """Whether its reader was written to of this incident in these quiet hours: who was woken hears the rest of it."""
     mine = (each for each in told if each.recipient.id == message.recipient.id)
     return any(each.written_at >= since and not waits(each, message.written_at) for each in mine)
+
+
+def _until(message: Message, end: datetime, severity: Severity) -> Message:
+    """Its date, and the age of the link in it, count from when it is sent."""
+    facts = {**message.facts, UNTIL: end.isoformat(), LABEL: severity.value}
+    return replace(message, facts=facts, written_at=end, due_at=end)
 
 
 def waits(message: Message, now: datetime) -> bool:
