@@ -187,8 +187,10 @@ def test_quiet_hours_and_severity(tmp_path: Path) -> None:
     found = directory_of(config).people["jimin"].quiet
     assert found is not None
     assert str(found.zone) == "Asia/Seoul"
-    (finding,) = asleep(config)
-    assert finding.what == "tier 2 waits for the end of the quiet hours of Kim Jimin: severity warning"
+    said = "the quiet hours of Kim Jimin: severity {}, they are woken by critical"
+    assert [each.what for each in asleep(config)] == ["tier 2 waits for the end of " + said.format("warning")]
+    file.write_text(good.replace('severity = "warning"', 'severity = "critical"'))
+    assert [each.what for each in asleep(load(file))] == ["tier 2 is told in " + said.format("critical")]
     wrong = good.replace('"22:00-07:00", "sat,sun"', '"sat-sun 25:00"')
     assert faults(tmp_path, wrong)[0].startswith("person.jimin.quiet.hours: 'sat-sun 25:00' is no part of a week")
     wrong = good.replace('"22:00-07:00", "sat,sun"', '"mon-fri", "sat,sun"')

@@ -115,11 +115,12 @@ def asleep(loaded: configuration.Config) -> list[Finding]:
     return [
         Finding(
             Level.OK,
-            f"tier {level} waits for the end of the quiet hours of {', '.join(names)}: severity {section.severity}",
+            f"tier {each.level} {'waits for the end of' if each.waits else 'is told in'} the quiet hours of {each.name}: "
+            f"severity {section.severity}, they are woken by {each.unless}",
             f"policy.{name}",
         )
         for name, section in loaded.policy.items()
-        for level, names in sleepers(policy_of(name, section), directory, now).items()
+        for each in sleepers(policy_of(name, section), directory, now)
     ]
 
 
