@@ -112,16 +112,13 @@ def asleep(loaded: configuration.Config) -> list[Finding]:
     from bongsu.core.sleepers import sleepers
 
     directory, now = directory_of(loaded), SystemClock().now()
-    return [
-        Finding(
-            Level.OK,
-            f"tier {each.level} {'waits for the end of' if each.waits else 'is told in'} the quiet hours of {each.name}: "
-            f"severity {section.severity}, they are woken by {each.unless}",
-            f"policy.{name}",
-        )
-        for name, section in loaded.policy.items()
-        for each in sleepers(policy_of(name, section), directory, now)
-    ]
+    found = []
+    for name, section in loaded.policy.items():
+        for each in sleepers(policy_of(name, section), directory, now):
+            how = "waits for the end of" if each.waits else "is told in"
+            what = f"tier {each.level} {how} the quiet hours of {each.name}: severity {section.severity}"
+            found.append(Finding(Level.OK, f"{what}, they are woken by {each.unless}", f"policy.{name}"))
+    return found
 
 
 def _links(loaded: configuration.Config) -> list[Finding]:

@@ -5,17 +5,33 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from bongsu.core.incident import Entry, Facts
-from bongsu.core.quiet import UNTIL
+from bongsu.core.quiet import UNTIL, Quiet
+from bongsu.core.rotation import ALL_WEEK, Hours
 from bongsu.core.severity import LABEL, Severity
 from bongsu.render.terms import kind_word
 from bongsu.render.words import N_, Words, clean, number_of, text_of, time_of
 
+WEEKDAYS = (N_("Mon"), N_("Tue"), N_("Wed"), N_("Thu"), N_("Fri"), N_("Sat"), N_("Sun"))
 _SEVERITY = {Severity.INFO: N_("info"), Severity.WARNING: N_("warning"), Severity.CRITICAL: N_("critical")}
 
 
 def severity_word(severity: str, w: Words) -> str:
     """How grave, in a word."""
     return w.gettext(_SEVERITY[Severity(severity)]) if severity in set(Severity) else clean(severity)
+
+
+def quiet_words(quiet: Quiet, w: Words) -> str:
+    """When somebody sleeps, and what wakes them."""
+    hours = "; ".join(_hours(each, w) for each in quiet.hours)
+    return w.gettext(
+        "quiet hours: %(hours)s, unless %(severity)s", hours=hours, severity=severity_word(quiet.unless, w)
+    )
+
+
+def _hours(hours: Hours, w: Words) -> str:
+    days = "" if hours.days == ALL_WEEK else ", ".join(w.gettext(WEEKDAYS[day]) for day in sorted(hours.days))
+    span = "" if hours.start == hours.end else f"{hours.start:%H:%M}-{hours.end:%H:%M}"
+    return " ".join(part for part in (days, span) if part)
 
 
 def waited(facts: Facts, w: Words) -> tuple[str, ...]:
