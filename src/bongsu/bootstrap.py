@@ -24,6 +24,8 @@ from bongsu.config.checks import zone
 from bongsu.config.invariants import load_invariants
 from bongsu.config.rosters import beat_of, hours, layers_of, quiet_of, weekly, zone_of
 from bongsu.config.sections import DataSection, ScheduleSection
+from bongsu.config.web import SENDER, Web
+from bongsu.core.access import Access, Right
 from bongsu.core.contact import Weekly
 from bongsu.core.errors import BongsuError, InvalidInput
 from bongsu.core.impact import BOTS, MONITORING, Rules, Sales
@@ -261,6 +263,19 @@ def logs_of(config: Config, threads: int = 1) -> dict[str, EdgeLog]:
     }
 
 
+def access_of(web: Web) -> Access:
+    """Who may do what without a log-in, and how long one lasts."""
+    opened = web.alertmanager == "open"
+    return Access(
+        anonymous=Right.VIEWER if web.anonymous == "viewer" else Right.PUBLIC,
+        alerts_open=opened,
+        metrics_open=web.metrics == "open",
+        idle=web.session_idle,
+        longest=web.session_longest,
+        sender_token="" if opened else secret(web.secrets, SENDER),
+    )
+
+
 def bootstrap(config: Config) -> Context:
     """Open the database, bring it to the present schema, and connect everything. Raises BongsuError."""
     scale = Timescale(config.timescale.origin, config.timescale.speed)
@@ -315,6 +330,7 @@ def bootstrap(config: Config) -> Context:
             for name, each in config.data.items()
         },
         started_at=SystemClock().now(),
+        access=access_of(config.web),
     )
 
 

@@ -15,6 +15,7 @@ from email.message import EmailMessage
 from pathlib import Path
 
 from bongsu.catalogue import load_catalogue
+from bongsu.core.access import Access, Right
 from bongsu.core.alert import Alert
 from bongsu.core.contact import Weekly
 from bongsu.core.incident import Incident
@@ -253,6 +254,7 @@ class World:
             machines={"shop": self.provider},
             sender="bongsu@example.com",
             host="example.com",
+            access=Access(anonymous=Right.VIEWER),
         )
 
     def close(self) -> None:

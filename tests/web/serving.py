@@ -29,6 +29,7 @@ url = "http://127.0.0.1:9"
 port = {smtp}
 [web]
 port = {port}
+anonymous = "{anonymous}"
 secrets = "{folder}/secrets"
 [store]
 url = "{store}"
@@ -38,10 +39,11 @@ url = "{store}"
 class Server:
     """``bongsu serve`` in a process of its own."""
 
-    def __init__(self, folder: Path, store: str = "", more: str = "", smtp: int = 9) -> None:
+    def __init__(self, folder: Path, store: str = "", more: str = "", smtp: int = 9, anonymous: str = "viewer") -> None:
         self.folder, self.port = folder, free_port()
         store = store or f"sqlite:///{folder}/bongsu.db"
-        (folder / "bongsu.toml").write_text(CONFIG.format(port=self.port, folder=folder, store=store, smtp=smtp) + more)
+        text = CONFIG.format(port=self.port, folder=folder, store=store, smtp=smtp, anonymous=anonymous)
+        (folder / "bongsu.toml").write_text(text + more)
         self.start()
 
     def start(self) -> None:

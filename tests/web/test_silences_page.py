@@ -8,35 +8,27 @@ from datetime import timedelta
 from html import unescape
 
 import pytest
-from litestar import Litestar
-from litestar.datastructures import State
-from litestar.testing import TestClient
 from playwright.sync_api import Browser
 
+from bongsu.core.access import Right
 from bongsu.core.silence import State as Standing
 from bongsu.engine import maintenance
 from bongsu.store import silences
 from bongsu.testing import World
-from bongsu.web.pages import page_settings, static_router
-from bongsu.web.silences import silences_router
+from tests.web.opened import PASSWORD, Client, add_users, application, csrf, log_in, opened
 from tests.web.test_pages import browser, on_a_port
 
 __all__ = ["browser"]
 
-Client = TestClient[Litestar]
 ASKED = {"matchers": "alertname=~Disk.*\nbongsu_service=shop", "minutes": "60", "by": "Kim Jimin", "why": "known"}
-
-
-def application(world: World) -> Litestar:
-    return Litestar([silences_router, static_router()], state=State({"context": world.context}), **page_settings())
 
 
 @pytest.fixture
 def client(world: World) -> Iterator[Client]:
-    """A browser without pictures; it does not follow redirects."""
-    with TestClient(application(world)) as opened:
-        opened.follow_redirects = False
-        yield opened
+    """The whole application over the story, used by a program that may change it."""
+    with opened(world, anonymous=Right.VIEWER) as found:
+        found.headers.update({"Authorization": f"Bearer {world.context.api_token}"})
+        yield found
 
 
 def hidden(page: str) -> dict[str, str]:
@@ -131,17 +123,34 @@ def test_what_makes_no_sense_is_refused_on_a_page(client: Client, path: str, dat
     assert said in answer.text
 
 
+def test_whoever_is_logged_in_acts_in_their_own_name_and_a_viewer_only_looks(world: World, client: Client) -> None:
+    add_users(world)
+    del client.headers["Authorization"]
+    log_in(client, "viewer")
+    asked = {"service": "shop", "why": "new disks", "csrf": csrf(client)}
+    assert client.get("/silences").status_code == 200
+    assert client.post("/maintenances", data=asked).status_code == 403
+    log_in(client, "responder")
+    assert 'name="by"' not in client.get("/silences").text
+    assert client.post("/maintenances", data=asked).status_code == 403, "the form is of another session"
+    assert client.post("/maintenances", data={**asked, "csrf": csrf(client), "by": "Mallory"}).status_code == 303
+    assert [each.by for each in maintenance.listed(world.context)] == ["responder"]
+
+
 def test_a_person_silences_and_ends_it_with_a_browser_on_a_phone(world: World, browser: Browser) -> None:
+    add_users(world)
     world.alert("DiskFull", seconds=3600, instance="a-machine-with-a-very-long-name.internal.example.com:9100")
     context = browser.new_context(viewport={"width": 390, "height": 800}, locale="en")
     page, complaints = context.new_page(), []
     page.on("console", lambda message: complaints.append(message.text))
     with on_a_port(application(world)) as address:
-        page.goto(f"{address}/silences")
+        page.goto(f"{address}/login?next=/silences")
+        page.locator("input[name=name]").fill("responder")
+        page.locator("input[name=password]").fill(PASSWORD)
+        page.locator("input[name=password]").press("Enter")
         page.get_by_text("Silence alerts").click()
         form = page.locator("form[action^='/silences/preview']")
         form.get_by_label("Labels").fill("alertname=DiskFull\nbongsu_service=shop")
-        form.get_by_label("Your name").fill("Kim Jimin")
         form.get_by_label("Why").fill("known")
         form.get_by_role("button").click()
         page.get_by_text("1 alert fires now").wait_for()

@@ -10,6 +10,7 @@ from rich.markup import escape
 
 from bongsu import __version__
 from bongsu.cli import (
+    accounts,
     backup,
     check,
     contacts,
@@ -47,6 +48,9 @@ app.command("restore")(backup.restore)
 app.command("generate")(generate.generate)
 app.command("impact")(impact.impact)
 app.command("doctor")(doctor.doctor)
+app.command("audit")(accounts.audit)
+app.add_typer(accounts.users, name="user")
+app.add_typer(accounts.tokens, name="token")
 app.add_typer(incidents.app, name="incidents")
 app.add_typer(maintenance.app, name="maintenance")
 app.add_typer(maintenance.silence_app, name="silence")

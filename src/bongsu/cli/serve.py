@@ -7,17 +7,32 @@ import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from types import FrameType
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from bongsu import config as configuration
+
+if TYPE_CHECKING:
+    from bongsu.engine.context import Context
 
 ConfigOption = Annotated[
     Path, typer.Option("--config", "-c", envvar="BONGSU_CONFIG", help="The configuration file.", metavar="FILE")
 ]
 SWITCH_S = 0.0005
 """How long one thread may keep the others from Python: a mail's answers must not wait for a storm of alerts."""
+
+
+def _invite(context: Context) -> None:
+    """Where nobody can log in yet, print once where the first admin is made. It is no part of the log."""
+    from bongsu.engine import accounts, sessions
+
+    if not context.db.read(sessions.nobody_can_log_in):
+        return
+    link = accounts.setup_link(context.db, context.public_url, context.wall.now())
+    if link is not None:
+        said = f"Nobody can log in yet. Make the first admin here (once, within a day): {link}"
+        print(said, flush=True)  # noqa: T201 - for whoever started it, not for the log
 
 
 def serve(
@@ -42,6 +57,7 @@ def serve(
     loaded = configuration.load(config)
     context = bootstrap(loaded)
     lock = claim_alone(context)
+    _invite(context)
     worker = Worker(context)
     settings = uvicorn.Config(
         create_app(context),

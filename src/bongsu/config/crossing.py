@@ -23,6 +23,7 @@ from bongsu.config.sections import (
     Service,
     TeamSection,
 )
+from bongsu.config.web import web_faults
 from bongsu.core.errors import InvalidInput
 from bongsu.core.matcher import parse
 from bongsu.profiles import shipped
@@ -81,7 +82,7 @@ def crossed(config: Config) -> list[str]:
     problems += [fault for name, each in config.data.items() for fault in data_faults(f"data.{name}", each)]
     if config.timescale.speed <= 0:
         problems.append("timescale.speed: must be above 0")
-    problems += delivery_problems(config)
+    problems += delivery_problems(config) + web_faults(config.web)
     return problems
 
 

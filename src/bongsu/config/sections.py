@@ -8,6 +8,7 @@ from pathlib import Path
 import msgspec
 
 from bongsu.config.quiet import QuietSection
+from bongsu.config.web import Web
 from bongsu.core.burst import Mode, OnStop
 from bongsu.core.delivery import CHANNEL
 from bongsu.core.impact import GRACE
@@ -261,20 +262,6 @@ class Smtp(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     timeout: float = 10.0
     total: float = 30.0
     connections: int = 8
-
-
-class Web(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """The console: where it listens, the address that links in mails begin with, and its secrets' files.
-
-    ``address`` (host:port) is where Prometheus and Grafana reach it, if that is not where it listens.
-    """
-
-    host: str = "127.0.0.1"
-    port: int = 8080
-    public_url: str | None = None
-    address: str | None = None
-    secrets: Path = Path("var/bongsu/secrets")
-    link_expires: timedelta = timedelta(hours=24)
 
 
 class Grafana(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

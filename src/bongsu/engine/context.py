@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
+from bongsu.core.access import Access
 from bongsu.core.contact import Weekly
 from bongsu.core.policy import Policy
 from bongsu.core.review import Meeting
@@ -16,6 +17,7 @@ from bongsu.core.schedule import Directory
 from bongsu.core.service import Service
 from bongsu.core.timescale import Timescale
 from bongsu.engine.known import Arriving, Known, Outgoing, RelayState, Touched, Traces
+from bongsu.engine.tries import Failures
 from bongsu.ports import AccessLog, Balancer, Channel, Clock, Data, Machines, Metrics, Notifier
 from bongsu.store.database import Database
 
@@ -98,6 +100,8 @@ class Context:
     outgoing: Outgoing = field(default_factory=Outgoing)
     data: Mapping[str, CareOf] = field(default_factory=dict)
     meeting: Meeting | None = None
+    access: Access = field(default_factory=Access)
+    failures: Failures = field(default_factory=Failures)
     mail_due: threading.Event = field(default_factory=threading.Event)
     work_due: threading.Event = field(default_factory=threading.Event)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 from urllib.parse import urlsplit
 
+from bongsu.config.web import SENDER
 from bongsu.core.errors import InvalidInput
 from bongsu.generate import promql
 from bongsu.generate.alerts import Alert, alerts_of, heartbeat
@@ -22,10 +23,20 @@ def server(setup: Setup) -> dict[str, Any]:
         "global": {"scrape_interval": interval, "scrape_timeout": interval, "evaluation_interval": interval},
         "rule_files": ["rules/*.yml"],
         "alerting": {
-            "alertmanagers": [{"api_version": "v2", "static_configs": [{"targets": [setup.bongsu]}]}],
+            "alertmanagers": [
+                {"api_version": "v2", "static_configs": [{"targets": [setup.bongsu]}], **_credentials(setup)},
+            ],
         },
         "scrape_configs": [_scraping(name, path, targets) for name, (path, targets) in _jobs(setup).items()],
     }
+
+
+def _credentials(setup: Setup) -> dict[str, Any]:
+    """The file with the token, where sending alerts needs one; Prometheus must be able to read it."""
+    web = setup.config.web
+    if web.alertmanager != "token":
+        return {}
+    return {"authorization": {"credentials_file": str((web.secrets / SENDER).absolute())}}
 
 
 def _jobs(setup: Setup) -> dict[str, tuple[str, list[str]]]:

@@ -11,6 +11,7 @@ import queue
 import threading
 from collections.abc import Callable
 from concurrent.futures import Future
+from contextvars import ContextVar
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -25,6 +26,8 @@ Job = tuple[Callable[[Connection], Any], "Future[Any]"]
 SERVING = "bongsu"
 """What our sessions are called in PostgreSQL: a restore looks whether there are any."""
 _AFTER = "after commit"
+ALONGSIDE: ContextVar[Callable[[Connection], None] | None] = ContextVar("alongside", default=None)
+"""What the writes of this call write besides, in the same transaction: the audit log's line of who asked."""
 _GROUP = 256
 """Jobs in one transaction at the most, so that an early one is not kept waiting for a flood."""
 
@@ -52,6 +55,7 @@ class Database:
 
     def write(self, job: Callable[[Connection], T]) -> T:
         """Run a job in a transaction and return its value once it is on disk; its exception is raised here."""
+        job = _with_what_goes_alongside(job)
         if self._writer is None:
             with self.engine.connect() as connection:
                 connection.info[_AFTER] = []
@@ -59,7 +63,9 @@ class Database:
                     value = job(connection)
                 _run(connection.info[_AFTER])
                 return value
-        return self.submit(job).result()
+        done: Future[T] = Future()
+        self._jobs.put((job, done))
+        return done.result()
 
     def submit(self, job: Callable[[Connection], T]) -> Future[T]:
         """Queue a write; the future is done after COMMIT."""
@@ -102,6 +108,19 @@ class Database:
                     _commit_one(connection, *group[0])
                 elif group:
                     _commit_group(connection, group)
+
+
+def _with_what_goes_alongside(job: Callable[[Connection], T]) -> Callable[[Connection], T]:
+    besides = ALONGSIDE.get()
+    if besides is None:
+        return job
+
+    def both(tx: Connection) -> T:
+        value = job(tx)
+        besides(tx)
+        return value
+
+    return both
 
 
 def _commit_one(connection: Connection, job: Callable[[Connection], Any], done: Future[Any]) -> None:

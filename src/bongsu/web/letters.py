@@ -16,9 +16,10 @@ from litestar.datastructures import State
 from litestar.params import FromPath, URLEncodedBody
 from litestar.response import Redirect
 
+from bongsu.core.access import Via
 from bongsu.core.incident import Incident
 from bongsu.core.scaling import ScaleOut
-from bongsu.engine import command, people
+from bongsu.engine import audit, command, people
 from bongsu.engine.context import Context
 from bongsu.render import links, situation
 from bongsu.render.situation import Form as Trouble
@@ -27,6 +28,7 @@ from bongsu.render.words import Words, spoken
 from bongsu.store import actions, incidents
 from bongsu.web.console import fires
 from bongsu.web.pages import ERROR_PAGES, NotListed, asked_locale, page, words_of
+from bongsu.web.rights import act_by
 
 SNOOZES = (30, 60, 120, 240)
 """Minutes to choose from."""
@@ -69,6 +71,7 @@ class Letters(Controller):
     """What the bearer of a link may do."""
 
     path = "/a/{token:str}"
+    opt = {"right": "public"}  # noqa: RUF012 - the link is the right
 
     @get("/", sync_to_thread=True)
     def show(self, request: Request[Any, Any, Any], state: State, token: FromPath[str]) -> Response[str]:
@@ -101,6 +104,7 @@ class Letters(Controller):
         """Take the incident, then show how it stands."""
         context: Context = state.context
         bearer = bearer_of(context, token)
+        act_by(request, bearer.name, Via.LINK, "acknowledge", bearer.incident_id)
         command.acknowledge(context, bearer.incident_id, bearer.name)
         return back(request, token)
 
@@ -116,6 +120,8 @@ class Letters(Controller):
         """Judge it urgent or not, then show how it stands."""
         context: Context = state.context
         bearer = bearer_of(context, token)
+        act_by(request, bearer.name, Via.LINK, "triage", bearer.incident_id)
+        audit.tell(verdict=data.verdict, why=data.why)
         command.triage(context, bearer.incident_id, bearer.name, urgent=data.verdict == "urgent", why=data.why)
         return back(request, token)
 
@@ -136,6 +142,7 @@ class Letters(Controller):
         context: Context = state.context
         bearer = bearer_of(context, token)
         if data is not None and data.confirm == "yes":
+            act_by(request, bearer.name, Via.LINK, "scale_out", bearer.incident_id)
             command.scale_out(context, bearer.incident_id, bearer.name)
             return back(request, token)
         incident = context.db.read(lambda tx: incidents.load(tx, bearer.incident_id))

@@ -11,6 +11,7 @@ from litestar.datastructures import State
 from litestar.params import FromPath
 from litestar.response import Redirect
 
+from bongsu.core.access import Via
 from bongsu.core.contact import is_over
 from bongsu.core.readiness import Standing, Standings
 from bongsu.core.roster import calendar
@@ -23,6 +24,7 @@ from bongsu.render.quiet import WEEKDAYS, quiet_words
 from bongsu.render.words import Words
 from bongsu.store import contacts as rounds
 from bongsu.web.pages import ERROR_PAGES, asked_locale, page, words_of
+from bongsu.web.rights import act_by
 
 VIEWER, PUBLIC = {"right": "viewer"}, {"right": "public"}
 _HUES = 6
@@ -253,6 +255,8 @@ def show_question(request: Request[Any, Any, Any], state: State, token: FromPath
 @post("/c/{token:str}", opt=PUBLIC, sync_to_thread=True)
 def answer_question(request: Request[Any, Any, Any], state: State, token: FromPath[str]) -> Redirect:
     """Yes, this reaches me."""
+    ask = contacts.asked(state.context, token)
+    act_by(request, ask.recipient.name, Via.LINK, "answer_question", ask.recipient.address)
     contacts.answer(state.context, token)
     asked = asked_locale(request)
     return Redirect(f"/c/{token}?lang={asked}" if asked else f"/c/{token}", status_code=303)

@@ -14,10 +14,12 @@ from litestar.datastructures import State
 from litestar.params import FromPath, URLEncodedBody
 from litestar.response import Redirect
 
-from bongsu.engine import command
+from bongsu.core.access import Via
+from bongsu.engine import audit, command
 from bongsu.engine.context import Context
 from bongsu.web.letters import back, bearer_of
 from bongsu.web.pages import ERROR_PAGES
+from bongsu.web.rights import act_by
 
 PUBLIC = {"right": "public"}
 
@@ -58,6 +60,8 @@ class Passing(Controller):
         """Hand it to somebody else, then show how it stands."""
         context: Context = state.context
         bearer = bearer_of(context, token)
+        act_by(request, bearer.name, Via.LINK, "reassign", bearer.incident_id)
+        audit.tell(to=data.to)
         command.reassign(context, bearer.incident_id, bearer.name, data.to)
         return back(request, token)
 
@@ -68,6 +72,8 @@ class Passing(Controller):
         """Take it and let the next tiers wait."""
         context: Context = state.context
         bearer = bearer_of(context, token)
+        act_by(request, bearer.name, Via.LINK, "snooze", bearer.incident_id)
+        audit.tell(minutes=data.minutes)
         command.snooze(context, bearer.incident_id, bearer.name, timedelta(minutes=min(data.minutes, 10_000)))
         return back(request, token)
 
@@ -78,6 +84,8 @@ class Passing(Controller):
         """Tell a tier now."""
         context: Context = state.context
         bearer = bearer_of(context, token)
+        act_by(request, bearer.name, Via.LINK, "escalate", bearer.incident_id)
+        audit.tell(tier=data.tier)
         command.escalate(context, bearer.incident_id, bearer.name, data.tier)
         return back(request, token)
 

@@ -27,7 +27,7 @@ from bongsu.store import alerts, silences
 from bongsu.store.alerts import Kept
 from bongsu.web.console import line
 from bongsu.web.pages import ERROR_PAGES, asked_locale, page, words_of
-from bongsu.web.written import named, needs_this_computer
+from bongsu.web.rights import named
 
 VIEWER, RESPONDER = {"right": "viewer"}, {"right": "responder"}
 SPANS = (30, 60, 120, 240, 480, 1440)
@@ -138,14 +138,14 @@ def preview_silence(
     return _preview(request, state.context, data, [])
 
 
-@post("/silences", opt=RESPONDER, guards=[needs_this_computer], sync_to_thread=True)
+@post("/silences", opt=RESPONDER, sync_to_thread=True)
 def add_silence(request: Request[Any, Any, Any], state: AppState, data: URLEncodedBody[AskedSilence]) -> Response[Any]:
     """Begin a silence that was previewed. What mutes more than was shown is shown once more."""
     context: Context = state.context
     now = context.clock.now()
     matchers = silence.matchers_of(_lines(data.matchers))
     ends_at = now + _span(data.minutes)
-    asked = Silence(str(uuid.uuid4()), matchers, now, ends_at, named(data.by), " ".join(data.why.split()), now)
+    asked = Silence(str(uuid.uuid4()), matchers, now, ends_at, named(request, data.by), " ".join(data.why.split()), now)
     try:
         silence.add(context, asked, data.shown.split(), confirmed=data.confirm == "yes")
     except InvalidInput as error:
@@ -161,6 +161,7 @@ def _preview(
     w, now = words_of(request), context.clock.now()
     values = {
         "asked": data,
+        "by": named(request, data.by),
         "matchers": tuple(map(str, matchers)),
         "until": w.time(now + _span(data.minutes), near=now),
         "firing": [(kept.alert.name, sorted(kept.alert.labels.items())) for kept in found.firing],
@@ -174,14 +175,14 @@ def _preview(
     return page(request, "silence.html", values, status=400 if problems else 200)
 
 
-@post("/silences/{silence_id:str}/expire", opt=RESPONDER, guards=[needs_this_computer], sync_to_thread=True)
+@post("/silences/{silence_id:str}/expire", opt=RESPONDER, sync_to_thread=True)
 def expire_silence(request: Request[Any, Any, Any], state: AppState, silence_id: FromPath[str]) -> Redirect:
     """End a silence now."""
     silence.end(state.context, silence_id)
     return _home(request)
 
 
-@post("/maintenances", opt=RESPONDER, guards=[needs_this_computer], sync_to_thread=True)
+@post("/maintenances", opt=RESPONDER, sync_to_thread=True)
 def keep_maintenance(
     request: Request[Any, Any, Any], state: AppState, data: URLEncodedBody[AskedMaintenance]
 ) -> Redirect:
@@ -191,13 +192,13 @@ def keep_maintenance(
     also = tuple(name for name in BEYOND if getattr(data, name) == "yes")
     why = " ".join(data.why.split())
     asked = Maintenance(
-        "", data.service, begins, begins + _span(data.minutes), named(data.by), why, data.policy or None, also
+        "", data.service, begins, begins + _span(data.minutes), named(request, data.by), why, data.policy or None, also
     )
     maintenance.keep(context, asked)
     return _home(request)
 
 
-@post("/maintenances/{maintenance_id:str}/end", opt=RESPONDER, guards=[needs_this_computer], sync_to_thread=True)
+@post("/maintenances/{maintenance_id:str}/end", opt=RESPONDER, sync_to_thread=True)
 def end_maintenance(request: Request[Any, Any, Any], state: AppState, maintenance_id: FromPath[str]) -> Redirect:
     """End one now, or call it off."""
     maintenance.end(state.context, maintenance_id)
