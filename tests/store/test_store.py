@@ -267,10 +267,10 @@ def test_what_was_to_wait_is_due_at_once_unless_it_was_tried(db: Database) -> No
     morning, now = T0 + timedelta(hours=8), T0 + timedelta(hours=1)
     db.write(lambda tx: outbox.put(tx, *(replace(message(n), written_at=morning, due_at=morning) for n in (1, 2, 3))))
     waiting = db.read(lambda tx: outbox.of(tx, "i1"))
-    db.write(lambda tx: outbox.hasten(tx, [waiting[0].id], now))
+    db.write(lambda tx: outbox.redate(tx, [replace(waiting[0], facts={"a": 1}, written_at=now, due_at=now)]))
     (free,) = db.write(lambda tx: outbox.claim(tx, now, 10))
-    assert (free.id, free.written_at) == (waiting[0].id, now)
+    assert (free.id, free.written_at, free.facts) == (waiting[0].id, now, {"a": 1})
     again = Result(free, "pending", now, "retry:unreachable", "later", morning)
     db.write(lambda tx: outbox.finish(tx, [again]))
-    db.write(lambda tx: outbox.hasten(tx, [free.id], now))
+    db.write(lambda tx: outbox.redate(tx, [replace(free, due_at=now)]))
     assert db.write(lambda tx: outbox.claim(tx, now, 10)) == [], "a retry keeps its own time"

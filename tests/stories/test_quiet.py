@@ -147,6 +147,7 @@ def test_judged_urgent_it_is_critical_and_whoever_sleeps_is_woken(night: World) 
     night.expect_mail(to="jimin", kind="tier", tier=1)
     command.triage(night.context, night.incident().id, "Kim Jimin", urgent=True, why="orders fail")
     night.deliver()
+    assert not any("quiet hours" in text(letter) for letter in night.post.letters), "it did not wait for their end"
     kinds = [(letter["To"].addresses[0].username, letter["X-Bongsu-Kind"]) for letter in night.post.letters[2:]]
     assert sorted(kinds) == [("hq", "urgent"), ("sora", "tier")]
 
@@ -222,3 +223,17 @@ def test_that_a_planned_maintenance_begins_wakes_nobody_but_is_told_in_the_morni
     for _ in range(2):
         assert "방해 금지 시간" in text(night.expect_mail(to="jimin", kind="muting"))
     night.expect_silence()
+
+
+def test_several_that_are_let_go_come_at_once_each_by_itself(tmp_path: Path) -> None:
+    teams = {**ASLEEP.teams, "headquarters": Team("headquarters", "Headquarters", ("sora",))}
+    world = stage(tmp_path, directory=replace(ASLEEP, teams=teams))
+    world.cpu(0.42)
+    world.advance(minutes=4.5)
+    assert {letter["To"].addresses[0].username for letter in world.post.letters} == {"jimin"}
+    world.seen = len(world.post.letters)
+    command.triage(world.context, world.incident().id, "Kim Jimin", urgent=True, why="orders fail")
+    world.deliver()
+    world.expect_mail(to="sora", kind="tier", tier=2)
+    world.expect_mail(to="sora", kind="tier", tier=3)
+    world.close()

@@ -72,8 +72,12 @@ def let_go(tx: Transaction, context: Context, incident: Incident, at: datetime, 
         enough = everything or quiet is None or not quiet.waits(severity, each.kind, each.level, each.facts)
         if waits(each, now) and enough:
             found.append(each)
-    outbox.hasten(tx, [each.id for each in found], now)
+    outbox.redate(tx, [replace(each, facts=_without(each.facts), written_at=now, due_at=now) for each in found])
     return [Entry(at, "let_go", {"to": _names(found)})] if found else []
+
+
+def _without(facts: Facts) -> Facts:
+    return {key: value for key, value in facts.items() if key != UNTIL}
 
 
 def held_lines(written: Iterable[Message], at: datetime) -> list[Entry]:

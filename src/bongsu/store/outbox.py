@@ -134,10 +134,17 @@ def renew(tx: Connection, messages: Sequence[Message], lease: timedelta = LEASE)
     _lease(tx, messages, _until(tx, lease))
 
 
-def hasten(tx: Connection, ids: Sequence[int], at: datetime) -> None:
-    """What was to wait is written and due at a time after all."""
-    waiting = outbox.c.id.in_(ids) & (outbox.c.state == "pending") & (outbox.c.attempts == 0)
-    tx.execute(update(outbox).where(waiting).values(written_at=at, due_at=at))
+def redate(tx: Connection, messages: Sequence[Message]) -> None:
+    """Write anew when these are due and what they say; one that was tried already stays as it is."""
+    untried = (outbox.c.id == bindparam("of_id")) & (outbox.c.state == "pending") & (outbox.c.attempts == 0)
+    change = update(outbox).where(untried)
+    change = change.values(facts=bindparam("to_facts"), written_at=bindparam("to_at"), due_at=bindparam("to_due_at"))
+    anew = [
+        {"of_id": each.id, "to_facts": pack(each.facts), "to_at": each.written_at, "to_due_at": each.due_at}
+        for each in sorted(messages, key=lambda each: each.id)
+    ]
+    if anew:
+        tx.execute(change, anew)
 
 
 def let_go(tx: Connection, messages: Sequence[Message]) -> None:
