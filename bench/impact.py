@@ -22,8 +22,8 @@ from typing import Any
 from bench.machine import Steal
 from bongsu.adapters.accesslog import EdgeLog
 from bongsu.client import Client
+from bongsu.core.impact import Traffic
 from bongsu.core.timescale import Timescale
-from bongsu.ports import Traffic
 from tests.support import wait_for
 from tests.web.serving import Server
 

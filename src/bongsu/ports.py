@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Protocol
 
 from bongsu.core.backups import Backup
-from bongsu.core.diagnosis import Rise
 from bongsu.core.errors import BongsuError
-from bongsu.core.impact import Business, Coverage, Impact, RouteImpact
-from bongsu.core.missed import Estimate
+from bongsu.core.impact import Traffic
 from bongsu.core.recovery import Verification
 
 Samples = tuple[tuple[datetime, float], ...]
@@ -71,6 +69,22 @@ class Clock(Protocol):
 
     def now(self) -> datetime:
         """The time, aware, UTC."""
+        ...
+
+
+class Pinger(Protocol):
+    """Whoever waits for our heartbeat."""
+
+    def beat(self) -> None:
+        """Let it be heard. Raises Unavailable."""
+        ...
+
+
+class SharedTime(Protocol):
+    """The clock that the servers on one database go by."""
+
+    def synchronise(self) -> timedelta:
+        """Compare this computer's clock with the database's, correct ours, and say how far it runs ahead."""
         ...
 
 
@@ -156,40 +170,6 @@ class Machines(Protocol):
     def stop(self, name: str) -> None:
         """Stop and remove a machine; nothing happens when it is gone."""
         ...
-
-
-@dataclass(frozen=True, slots=True)
-class Traffic:
-    """What the access log says of a window: who was hurt, what rose, and how the figures were made.
-
-    ``query`` is the whole script that counted, ready to be run again in DuckDB. ``unseen``: requests that never came.
-    """
-
-    impact: Impact
-    routes: tuple[Rise, ...]
-    machines: tuple[Rise, ...]
-    query: str
-    source: str
-    clients: tuple[Rise, ...] = ()
-    by_route: tuple[RouteImpact, ...] = ()
-    coverage: Coverage = field(default_factory=Coverage)
-    unseen: Estimate | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Measured:
-    """The impact of a time on a service: what the access log counts, and what the sales let estimate.
-
-    ``calm`` is the time it is compared with; times are service time. ``incident_id`` is "" for a time asked for.
-    """
-
-    service: str
-    calm: tuple[datetime, datetime]
-    window: tuple[datetime, datetime]
-    grace: timedelta
-    traffic: Traffic
-    business: Business | None = None
-    incident_id: str = ""
 
 
 class AccessLog(Protocol):

@@ -21,10 +21,10 @@ from hypothesis import strategies as st
 from bongsu.adapters.accesslog import EdgeLog, Reading
 from bongsu.adapters.counting import Counted, Task, count
 from bongsu.adapters.counting_sql import FIGURES, spans_of
-from bongsu.core.impact import Rules, Users
+from bongsu.core.impact import Rules, Traffic, Users
 from bongsu.core.missed import Method
 from bongsu.core.timescale import Timescale
-from bongsu.ports import Traffic, Unavailable
+from bongsu.ports import Unavailable
 from tests.adapters.by_hand import MINUTE, Line, impact_by_hand
 
 T0 = datetime(2026, 1, 5, 20, 0, tzinfo=UTC)
@@ -309,6 +309,14 @@ def test_what_only_one_of_the_logs_holds_is_counted(tmp_path: Path) -> None:
     alone = sum(bool(n % 10 and not n % 4) for n in range(len(now)))
     assert (joined.matched, joined.not_in_shop) == (both, alone)
     assert joined.not_in_edge == sum(bool(n % 4 and not n % 10) for n in range(len(now)))
+
+
+def test_without_the_applications_log_it_is_counted_and_said(tmp_path: Path) -> None:
+    edge = write(tmp_path / "edge.jsonl", random_log(8, 300))
+    found = counted(edge, shop=(tmp_path / "gone.jsonl",))
+    assert found.impact == counted(edge).impact
+    assert found.coverage.joined is None
+    assert "there is no log of the application at" in found.coverage.not_joined
 
 
 # what never reached us

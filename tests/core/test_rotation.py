@@ -71,6 +71,14 @@ def test_a_whole_shift_is_the_same_in_whichever_window_it_is_seen(
     assert set(near) <= again
 
 
+def test_a_long_turn_ends_where_the_hours_of_a_layer_that_has_not_begun_yet_end_it() -> None:
+    start = datetime(2026, 1, 3, 21, 45, tzinfo=UTC)
+    mondays = Rotation(("sora",), Beat(datetime(2026, 1, 30, tzinfo=UTC), DAY), (Hours(frozenset({0})),))
+    schedule = Schedule((Rotation(("jimin",), Beat(start, 719 * HOUR)), mondays))
+    (seen,) = schedule.whole_shifts(start + 5 * DAY, start + 13 * DAY)
+    assert (seen.start, seen.end) == (start, datetime(2026, 2, 2, tzinfo=UTC))
+
+
 @given(st.sampled_from(ZONES), st.data(), moments)
 def test_a_beat_is_the_last_one_before(zone: tzinfo, data: st.DataObject, now: datetime) -> None:
     beat = data.draw(beats(zone))

@@ -12,12 +12,12 @@ import pytest
 
 from bongsu.adapters.servicedata import ServiceData
 from bongsu.core.incident import Status
+from bongsu.core.recovery import Check
 from bongsu.engine import data as engine
 from bongsu.engine.context import CareOf
 from bongsu.render.timeline import timeline_words
 from bongsu.store import data as store
 from bongsu.store import timeline
-from bongsu.store.data import Check
 from bongsu.store.database import Database
 from bongsu.testing import START, World
 

@@ -10,8 +10,10 @@ from email.message import EmailMessage
 
 from bongsu.core.delivery import message_id
 from bongsu.core.diagnosis import Rise
-from bongsu.core.impact import Impact, Users
+from bongsu.core.impact import Business, Coverage, Impact, LeftOut, Measured, RouteImpact, Traffic, Users
 from bongsu.core.incident import Entry, Facts
+from bongsu.core.missed import Estimate, Method
+from bongsu.core.recovery import Check
 from bongsu.core.report import Act, Delivery, Report, Series, Source
 from bongsu.core.schedule import Recipient
 from bongsu.render.mails import letter
@@ -108,6 +110,34 @@ def wave(low: float, high: float, gap: tuple[float, float] = (60.0, 70.0)) -> Se
     return tuple((at(m), low + (high - low) / (1 + math.exp(-m))) for m in minutes if not gap[0] < m < gap[1])
 
 
+def measured() -> Measured:
+    """An impact of which every part is known."""
+    hurt = Impact(
+        Users(112, 241), Users(31, 60), Users(81, 181), Users(480, 1204), 20412, 388, 1620, 240, Users(12, 19),
+        left_out_by=LeftOut(200, 40),
+    )  # fmt: skip
+    traffic = Traffic(
+        hurt,
+        (Rise("/products/{id}", 12.3, 88.1, 0.71), Rise("/sale|<b>", 0.0, 9.5, 0.09)),
+        (Rise("machine-1", 7.0, 51.0, 0.52),),
+        "SELECT count(DISTINCT who) FROM v",
+        "edge.jsonl",
+        clients=(Rise("10.0.0.9", 0.1, 12.0, 0.1),),
+        by_route=(
+            RouteImpact("/products/{id}", 1000.0, 40.0, 18011, 301, 1500, Users(90, 199), Users(22, 41)),
+            RouteImpact("/orders", 1000.0, 62.0, 2401, 87, 120, Users(60, 88), Users(20, 31), Users(12, 19)),
+        ),
+        coverage=Coverage(("edge.jsonl",), 40100, 3, at(-30), at(84)),
+        unseen=Estimate(Method.CALM_RATE, 20412, 24000, 22800, 25200, 6),
+    )
+    business = Business(
+        Estimate(Method.CALM_RATE, 110, 160, 140, 180, 6),
+        Estimate(Method.CALM_RATE, 2.2e6, 3.2e6, 2.8e6, 3.6e6, 6),
+        "KRW",
+    )
+    return Measured("shop", (at(-32), at(-2)), (START, at(72)), timedelta(minutes=10), traffic, business, INCIDENT)
+
+
 def report() -> Report:
     """A report in which every part has something to say."""
     return Report(
@@ -125,9 +155,8 @@ def report() -> Report:
         cause="flat",
         acknowledged_by="Kim Jimin",
         acknowledged_at=at(6.5),
-        impact=Impact(Users(112, 241), Users(31, 60), Users(81, 181), Users(480, 1204), 20412, 388, 1620, 240),
-        routes=(Rise("/products/{id}", 12.3, 88.1, 0.71), Rise("/sale|<b>", 0.0, 9.5, 0.09)),
-        machines=(Rise("machine-1", 7.0, 51.0, 0.52),),
+        measured=measured(),
+        data=Check("shop", at(73), 12, 13, {"stock-is-its-history": 2}),
         timeline=(
             Entry(at(5), "opened", {"since": START.isoformat(), "machines": "machine-1"}),
             Entry(at(5), "told", {"kind": "tier", "level": 1, "to": "Kim Jimin", "elapsed_s": 300.0}),

@@ -12,7 +12,7 @@ from bongsu.render.reports import report_html, report_md, timeline_words
 from tests.render.letters import START, report
 
 FIGURES = (
-    "112", "241", "1,204", "31", "60", "81", "181", "20,412", "388", "1,620", "240",
+    "112", "241", "1,204", "31", "60", "81", "181", "20,412", "388", "1,620",
     "1 h 12 min", "97 %", "0 credits", "3.0 s", "lightsail:small-2GB", "20 %",
     "12.3/s", "88.1/s", "7.2 times", "71 %", "51.0/s",
     "20:14:00 UTC", "20:19:00 UTC", "20:20:30 UTC", "21:26:00 UTC",
@@ -21,6 +21,9 @@ FIGURES = (
     "The next tiers wait until 20:35 UTC.", "a_code_of_tomorrow (x=1)",
     'system_cpu_usage{job="application"}', "SELECT count(DISTINCT who) FROM v", "edge.jsonl", "prometheus",
     "19:44:00 UTC", "requests that never reached the load balancer", "Lessons", "Action items",
+    "did not reach their goal", "Orders missed: about 50 (30 to 70", "Revenue missed, in KRW", "3 lines are half",
+    "never reached us: about 3,588", "200 synthetic requests, 40 of health checks", "18,011", "10.0.0.9",
+    "12 of 13 invariants hold", "stock-is-its-history: 2 damaged rows", "144 credits, then 0 credits",
 )  # fmt: skip
 
 
@@ -71,7 +74,7 @@ def test_the_summary_says_at_least_and_at_most() -> None:
 def test_what_is_not_known_is_said() -> None:
     said = report_md(report(), "en")
     assert "Not known, because the source did not answer: Credits." in said
-    bare = replace(report(), impact=None, sources=(), cpu={}, balance={}, p95={}, cpu_top=None, ended_at=None)
+    bare = replace(report(), measured=None, sources=(), cpu={}, balance={}, p95={}, cpu_top=None, ended_at=None)
     said = report_md(bare, "en")
     assert "How many users were affected is not known: there is no access log." in said
     assert "| End | goes on |" in said

@@ -16,10 +16,10 @@ from bongsu.adapters import logfiles
 from bongsu.adapters.counting import Counted, Fault, Piece, Task
 from bongsu.adapters.counting_sql import FINE, PARTS, Span, spans_of
 from bongsu.core.diagnosis import Rise, what_rose
-from bongsu.core.impact import Coverage, Impact, Joined, LeftOut, RouteImpact, Rules, Users
+from bongsu.core.impact import Coverage, Impact, Joined, LeftOut, RouteImpact, Rules, Traffic, Users
 from bongsu.core.missed import Estimate, Method, estimate
 from bongsu.core.timescale import Timescale
-from bongsu.ports import Traffic, Unavailable
+from bongsu.ports import Unavailable
 
 GAP_LINES = 30
 """A time without a line is a gap when so many were to be expected in it."""
@@ -45,8 +45,9 @@ class EdgeLog:
         return self.rules.grace
 
     def traffic(self, calm: tuple[datetime, datetime], window: tuple[datetime, datetime]) -> Traffic:
-        """Count both times. Raises Unavailable, with every fault of the files."""
+        """Count both times. Raises Unavailable with every fault of the edge's files; the others it can spare."""
         wall = self.timescale.to_wall
+        shop, why = self._shop()
         task = Task(
             spans=spans_of(
                 (wall(calm[0]), wall(calm[1])),
@@ -56,11 +57,18 @@ class EdgeLog:
             ),
             rules=self.rules,
             edge=tuple(map(str, logfiles.found(self.edge))),
-            shop=tuple(map(str, logfiles.found(self.shop, "log of the application"))) if self.shop else (),
+            shop=shop,
             threads=self.threads,
             memory_mib=self.memory_mib,
         )
-        return Reading(task, self._count(task), self.timescale).traffic()
+        return Reading(task, self._count(task), self.timescale, why).traffic()
+
+    def _shop(self) -> tuple[tuple[str, ...], str]:
+        """The application's files, or why there are none."""
+        try:
+            return tuple(map(str, logfiles.found(self.shop, "log of the application"))), ""
+        except Unavailable as error:
+            return (), str(error)
 
     def _count(self, task: Task) -> Counted:
         named = ", ".join(map(str, self.edge))
@@ -89,6 +97,7 @@ class Reading:
     task: Task
     counted: Counted
     timescale: Timescale
+    not_joined: str = ""
 
     def traffic(self) -> Traffic:
         """Everything."""
@@ -175,6 +184,7 @@ class Reading:
             seen_until=service(max(last)) if last else None,
             gaps=tuple((service(since), service(until)) for since, until in self._gaps(known)),
             joined=self._joined() if self.task.shop else None,
+            not_joined=self.not_joined,
         )
 
     def _gaps(self, known: Sequence[Piece]) -> list[tuple[datetime, datetime]]:

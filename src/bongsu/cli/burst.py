@@ -10,11 +10,15 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from bongsu.cli.burst_plan import plan
 from bongsu.cli.incidents import LOCAL, TOKEN, Json, Server, Token, _print_json
 from bongsu.cli.oncall import client
 from bongsu.core.errors import InvalidInput
 
-app = typer.Typer(help="Burst credits: what is left, how long it lasts, and why.", no_args_is_help=True)
+app = typer.Typer(
+    help="Burst credits: what is left, how long it lasts, and why; how many machines are enough.", no_args_is_help=True
+)
+app.command("plan")(plan)
 Only = Annotated[str | None, typer.Option("--machine", help="This machine alone.")]
 Locale = Annotated[str, typer.Option("--lang", help="The language of sentences: en or ko.")]
 

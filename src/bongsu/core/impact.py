@@ -18,6 +18,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
+from bongsu.core.diagnosis import Rise
 from bongsu.core.missed import Estimate
 
 SLOW_FACTOR = 4.0
@@ -127,7 +128,8 @@ class Coverage:
     """How whole the log is, over the calm time and the window.
 
     ``unusable``: lines that are no JSON object, or lack time, path or status. ``gaps``: times without a line in which
-    many were to be expected. ``seen_until``: the last line up to the end of the grace time.
+    many were to be expected. ``seen_until``: the last line up to the end of the grace time. ``not_joined``: why the
+    application's own log, which is configured, is not part of the count.
     """
 
     files: tuple[str, ...] = ()
@@ -137,6 +139,7 @@ class Coverage:
     seen_until: datetime | None = None
     gaps: tuple[tuple[datetime, datetime], ...] = ()
     joined: Joined | None = None
+    not_joined: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,3 +163,37 @@ class Business:
     currency: str = ""
     queries: tuple[str, ...] = ()
     unknown: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Traffic:
+    """What the access log says of a window: who was hurt, what rose, and how the figures were made.
+
+    ``query`` is the whole script that counted, ready to be run again in DuckDB. ``unseen``: requests that never came.
+    """
+
+    impact: Impact
+    routes: tuple[Rise, ...]
+    machines: tuple[Rise, ...]
+    query: str
+    source: str
+    clients: tuple[Rise, ...] = ()
+    by_route: tuple[RouteImpact, ...] = ()
+    coverage: Coverage = field(default_factory=Coverage)
+    unseen: Estimate | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """The impact of a time on a service: what the access log counts, and what the sales let estimate.
+
+    ``calm`` is the time it is compared with; times are service time. ``incident_id`` is "" for a time asked for.
+    """
+
+    service: str
+    calm: tuple[datetime, datetime]
+    window: tuple[datetime, datetime]
+    grace: timedelta
+    traffic: Traffic
+    business: Business | None = None
+    incident_id: str = ""

@@ -161,3 +161,18 @@ class Verification:
     def good(self) -> bool:
         """All were asked and hold."""
         return self.holding == len(self.verdicts)
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """The result of asking the invariants, ``at`` a moment of service time.
+
+    ``damaged``: the damaged rows by invariant; ``faults``: why invariants could not be asked.
+    """
+
+    name: str
+    at: datetime
+    holding: int
+    of: int
+    damaged: Mapping[str, int]
+    faults: tuple[str, ...] = ()

@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from bongsu.core.diagnosis import Rise
-from bongsu.core.impact import Impact
+from bongsu.core.impact import Measured
 from bongsu.core.incident import Entry
+from bongsu.core.recovery import Check
 
 Series = tuple[tuple[datetime, float], ...]
 
@@ -61,7 +61,7 @@ class Report:
 
     Times are service time. ``ended_at`` is None while it goes on. ``cpu`` (0..1), ``balance`` (credits) and ``p95``
     (seconds) are series by machine ("" for the whole service). ``cpu_top`` and ``balance_low`` are their extremes
-    within the window. ``impact`` is None when there is no access log.
+    within the window. ``measured`` is None when there is no access log, ``data`` when the service's data is in no care.
     """
 
     incident_id: str
@@ -78,9 +78,6 @@ class Report:
     cause: str
     acknowledged_by: str | None
     acknowledged_at: datetime | None
-    impact: Impact | None
-    routes: tuple[Rise, ...]
-    machines: tuple[Rise, ...]
     timeline: tuple[Entry, ...]
     deliveries: tuple[Delivery, ...]
     actions: tuple[Act, ...]
@@ -93,3 +90,18 @@ class Report:
     p95_top_s: float | None = None
     blind: tuple[str, ...] = ()
     speed: float = 1.0
+    measured: Measured | None = None
+    data: Check | None = None
+
+    @property
+    def spent(self) -> tuple[float, float] | None:
+        """Credits of all machines together at the breach's beginning and at the end; None when one is not known."""
+        ends = [
+            (before[-1], inside[-1])
+            for samples in self.balance.values()
+            if (before := [value for at, value in samples if at <= self.started_at and value == value])
+            and (inside := [value for at, value in samples if at >= self.started_at and value == value])
+        ]
+        if not ends or len(ends) < len(self.balance):
+            return None
+        return sum(first for first, _ in ends), sum(last for _, last in ends)

@@ -97,16 +97,18 @@ class Rotation:
         """Who has a turn."""
         return self.people[turn % len(self.people)]
 
-    def changes(self, start: datetime, end: datetime, zone: tzinfo) -> Iterator[datetime]:
-        """Every moment in a window at which the answer may change, with the last one before it and the next after."""
+    def beats(self, start: datetime, end: datetime) -> Iterator[datetime]:
+        """The beats of a window, with the last one before it and the next after."""
         number = max(0, self.beat.number(start))
         while (at := self.beat.at(number)) < end:
             yield at
             number += 1
         yield at
-        first = min(start - _WEEK, self.beat.at(max(0, self.beat.number(start))))
+
+    def hours(self, start: datetime, end: datetime, zone: tzinfo) -> Iterator[datetime]:
+        """The edges of its hours in a window, with some before and after."""
         for hours in self.only:
-            for span in hours.spans(first, end + _WEEK, zone):
+            for span in hours.spans(start - _WEEK, end + _WEEK, zone):
                 yield from span
 
 
@@ -176,11 +178,14 @@ class Schedule:
         if start >= end:
             return ()
         start, end = start.astimezone(UTC), end.astimezone(UTC)
-        cuts = {start, end}
+        beats = {at for layer in self.layers for at in layer.beats(start, end)}
+        # whoever holds at an edge of the window does so from a beat and to a beat, unless another layer comes between
+        first, last = min(beats | {start}), max(beats | {end})
+        cuts = {start, end, *(at for layer in self.layers for at in layer.beats(first, last))}
         for each in self.overrides:
             cuts |= {each.start.astimezone(UTC), each.end.astimezone(UTC)}
         for layer in self.layers:
-            cuts.update(layer.changes(start, end, self.zone))
+            cuts.update(layer.hours(first, last, self.zone))
         return tuple(each for each in self._pieces(sorted(cuts)) if each.start < end and each.end > start)
 
     def _pieces(self, cuts: list[datetime]) -> Iterator[Shift]:

@@ -8,10 +8,9 @@ from datetime import datetime, timedelta
 
 from bongsu.core.errors import BongsuError
 from bongsu.core.incident import Entry, Facts
-from bongsu.core.recovery import Verification
+from bongsu.core.recovery import Check, Verification
 from bongsu.engine.context import CareOf, Context
 from bongsu.store import data, incidents, timeline
-from bongsu.store.data import Check
 from bongsu.store.database import Transaction
 
 log = logging.getLogger("bongsu.data")

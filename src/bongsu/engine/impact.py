@@ -5,11 +5,11 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 
 from bongsu.core.errors import InvalidInput
-from bongsu.core.impact import Business, Sales
+from bongsu.core.impact import Business, Measured, Sales
 from bongsu.core.missed import Estimate, Method, estimate
 from bongsu.core.timescale import Timescale
 from bongsu.engine.context import Context
-from bongsu.ports import AccessLog, Measured, Metrics, Unavailable
+from bongsu.ports import AccessLog, Metrics, Unavailable
 from bongsu.store import incidents
 
 CALM = timedelta(minutes=30)

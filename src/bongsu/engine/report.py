@@ -6,13 +6,14 @@ import logging
 from collections.abc import Mapping
 from datetime import datetime
 
+from bongsu.core.impact import Measured
 from bongsu.core.incident import Incident
 from bongsu.core.report import Act, Delivery, Report, Series, Source
 from bongsu.core.service import Service
 from bongsu.engine.context import Context
-from bongsu.engine.impact import CALM, calm_before
-from bongsu.ports import Traffic, Unavailable
-from bongsu.store import actions, editions, incidents, outbox, reports, timeline
+from bongsu.engine.impact import CALM, measure
+from bongsu.ports import Unavailable
+from bongsu.store import actions, data, editions, incidents, outbox, reports, timeline
 from bongsu.store.database import Transaction
 
 log = logging.getLogger("bongsu.report")
@@ -39,22 +40,27 @@ def _resolved_without_report(tx: Transaction) -> list[str]:
     """Not while a mail of the incident still waits: the report says what became of each. Never once it is approved."""
     frozen = editions.approved(tx)
     recent = [each for each in incidents.search(tx, status="resolved", limit=50) if each.id not in frozen]
-    due = [each.id for each in recent if (kept := reports.load(tx, each.id)) is None or _outdated(kept, each)]
+    due = [each.id for each in recent if (kept := reports.load(tx, each.id)) is None or _outdated(tx, kept, each)]
     return [each for each in due if all(message.state != "pending" for message in outbox.of(tx, each))]
 
 
-def _outdated(kept: Report, incident: Incident) -> bool:
-    return incident.resolved_at is not None and kept.made_at < incident.resolved_at
+def _outdated(tx: Transaction, kept: Report, incident: Incident) -> bool:
+    """Resolved anew, or the data was verified since."""
+    if incident.resolved_at is not None and kept.made_at < incident.resolved_at:
+        return True
+    check = data.of_incident(tx, incident.id)
+    return check is not None and kept.data != check
 
 
 def draft(context: Context, incident_id: str) -> Report:
     """A report from what is known now. Raises NotFound."""
-    incident, entries, messages, acts = context.db.read(
+    incident, entries, messages, acts, check = context.db.read(
         lambda tx: (
             incidents.load(tx, incident_id),
             timeline.of(tx, incident_id),
             outbox.of(tx, incident_id),
             actions.of(tx, incident_id),
+            data.of_incident(tx, incident_id),
         )
     )
     now = context.clock.now()
@@ -67,7 +73,7 @@ def draft(context: Context, incident_id: str) -> Report:
     series = {
         n: _series(context, service, n, started - CALM, until, sources, blind) for n in ("cpu", "balance", "latency")
     }
-    traffic = _traffic(context, incident.service, started, until, sources, blind)
+    measured = _measured(context, incident, (started, until), sources, blind)
     inside = {name: _values(found, started) for name, found in series.items()}
     return Report(
         incident_id=incident.id,
@@ -84,9 +90,7 @@ def draft(context: Context, incident_id: str) -> Report:
         cause=str(incident.seen.facts.get("cause") or incident.seen.facts.get("alertname") or ""),
         acknowledged_by=incident.ack.by if incident.ack else None,
         acknowledged_at=incident.ack.at if incident.ack else None,
-        impact=traffic.impact if traffic else None,
-        routes=traffic.routes if traffic else (),
-        machines=traffic.machines if traffic else (),
+        measured=measured,
         timeline=tuple(entries),
         deliveries=tuple(_delivery(message) for message in messages),
         actions=tuple(
@@ -101,6 +105,7 @@ def draft(context: Context, incident_id: str) -> Report:
         p95_top_s=max(inside["latency"], default=None),
         blind=tuple(blind),
         speed=context.timescale.speed,
+        data=check,
     )
 
 
@@ -139,18 +144,30 @@ def _series(
         return {}
 
 
-def _traffic(
-    context: Context, service: str, started: datetime, until: datetime, sources: list[Source], blind: list[str]
-) -> Traffic | None:
-    if service not in context.logs:
+def _measured(
+    context: Context, incident: Incident, window: tuple[datetime, datetime], sources: list[Source], blind: list[str]
+) -> Measured | None:
+    log_of = context.logs.get(incident.service)
+    if log_of is None or window[1] <= window[0]:
         return None
+    service = context.services.get(incident.service)
     try:
-        found = context.logs[service].traffic(calm_before(started), (started, until))
+        found = measure(
+            incident.service,
+            log_of,
+            window,
+            sales=service.sales if service else None,
+            metrics=context.metrics,
+            timescale=context.timescale,
+            incident_id=incident.id,
+        )
     except Unavailable as error:
-        log.warning("no access log for the report", extra={"service": service, "why": str(error)})
+        log.warning("no access log for the report", extra={"service": incident.service, "why": str(error)})
         blind.append("access_log")
         return None
-    sources.append(Source("users", found.query, found.source, started, until, omits="never_reached"))
+    sources.append(Source("users", found.traffic.query, found.traffic.source, *window, omits="never_reached"))
+    if found.business:
+        sources.extend(Source("sales", query, "prometheus", *window) for query in found.business.queries)
     return found
 
 

@@ -29,6 +29,7 @@ throttled = 'burst_throttled_ratio{{job="$job"}}'
 orders = 'shop_orders_total{{job="$job",result="paid"}}'
 revenue = 'shop_order_value_won_total{{job="$job"}}'
 currency = "KRW"
+shop_log = ["{shop_log}"]
 
 {policy}
 
@@ -73,6 +74,7 @@ from = "bongsu@example.com"
 host = "{host}"
 port = {bongsu}
 public_url = "{bongsu_url}"
+anonymous = "viewer"
 secrets = "{secrets}"
 
 [store]
@@ -99,6 +101,7 @@ def bongsu_toml(site: Site) -> str:
         machine_type=site.plan.machine_type,
         max_machines=site.plan.max_machines,
         edge_log=site.directory.edge_log,
+        shop_log=site.directory.shop_logs,
         socket=site.directory.socket,
         backend=BACKEND,
         control=site.url(site.ports.control),

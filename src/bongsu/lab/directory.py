@@ -70,6 +70,11 @@ class LabDirectory:
         return self.root / "haproxy" / "edge.jsonl"
 
     @property
+    def shop_logs(self) -> Path:
+        """The logs of the machines' shops, as a pattern."""
+        return self.machine("*") / "access.jsonl"
+
+    @property
     def socket(self) -> Path:
         """The balancer's runtime API."""
         return self.root / "haproxy" / "haproxy.sock"

@@ -6,9 +6,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from bongsu.core.impact import RouteImpact, Users
+from bongsu.core.impact import Measured, RouteImpact, Users
 from bongsu.core.missed import Estimate, Method
-from bongsu.ports import Measured
 from bongsu.render.words import Words, clean
 
 SKEW_WORTH_SAYING = 1.0
@@ -42,8 +41,23 @@ class Hurt:
         return self._span(self.measured.window)
 
     @property
-    def people(self) -> list[tuple[str, str, str]]:
-        """Users by how they were hurt: name, at least, at most."""
+    def requests(self) -> str:
+        """How many requests, and how they went."""
+        impact, w = self.measured.traffic.impact, self.w
+        if not impact.requests:
+            return ""
+        return w.gettext(
+            "%(all)s requests of users: %(failed)s failed (%(failed_share)s), %(slow)s slow (%(slow_share)s).",
+            all=w.number(impact.requests),
+            failed=w.number(impact.failed_requests),
+            failed_share=w.percent(impact.failed_requests / impact.requests),
+            slow=w.number(impact.slow_requests),
+            slow_share=w.percent(impact.slow_requests / impact.requests),
+        )
+
+    @property
+    def people(self) -> list[tuple[str, str, str, str]]:
+        """Users by how they were hurt: name, at least, at most, share of the active ones at most."""
         impact, w = self.measured.traffic.impact, self.w
         named: list[tuple[str, Users | None]] = [
             (w.gettext("Affected"), impact.affected),
@@ -52,7 +66,11 @@ class Hurt:
             (w.gettext("of these, did not reach their goal"), impact.blocked),
             (w.gettext("Active in that time"), impact.active),
         ]
-        return [(name, *self._users(users)) for name, users in named]
+        return [(name, *self._users(users), self._share(users)) for name, users in named]
+
+    def _share(self, users: Users | None) -> str:
+        active = self.measured.traffic.impact.active.upper
+        return self.w.percent(users.upper / active) if users and active else ""
 
     def _users(self, users: Users | None) -> tuple[str, str]:
         unknown = self.w.gettext("unknown")
@@ -181,7 +199,9 @@ class Hurt:
             )
 
     def _of_the_join(self) -> Iterator[str]:
-        w, joined = self.w, self.measured.traffic.coverage.joined
+        w, joined, why = self.w, self.measured.traffic.coverage.joined, self.measured.traffic.coverage.not_joined
+        if why:
+            yield w.gettext("The application's own log could not be joined: %(why)s.", why=clean(why))
         if joined is None:
             return
         yield w.gettext(

@@ -12,12 +12,12 @@ from markupsafe import Markup
 
 from bongsu.core.diagnosis import Rise
 from bongsu.core.followup import Written
-from bongsu.core.impact import Users
 from bongsu.core.incident import Kind
 from bongsu.core.report import Act, Delivery, Report, Source
 from bongsu.core.service import BLIND, SOURCE
 from bongsu.render.charts import charts_of, spark_of
 from bongsu.render.followup import item_row, markdown, section_words
+from bongsu.render.impacts import Hurt
 from bongsu.render.terms import action_word, delivery_word, kind_word, status_word
 from bongsu.render.timeline import timeline_words
 from bongsu.render.words import N_, STYLES, Words, clean, environment, spoken
@@ -124,20 +124,16 @@ class Told:
         return " ".join(part for part in (said, self.users, self.done) if part)
 
     @property
+    def hurt(self) -> Hurt | None:
+        """Who was hurt; None when it is not known."""
+        return Hurt(self.report.measured, self.w) if self.report.measured else None
+
+    @property
     def users(self) -> str:
-        """Who was hurt, at least and at most; empty when it is not known."""
-        impact, w = self.report.impact, self.w
-        if impact is None:
-            return w.gettext("How many users were affected is not known: there is no access log.")
-        if not impact.requests:
-            return w.gettext("No user sent a request in that time.")
-        return w.gettext(
-            "At least %(low)s users (identified) and at most %(high)s (with visitors who never signed in) of "
-            "%(active)s active were affected.",
-            low=w.number(impact.affected.identified),
-            high=w.number(impact.affected.upper),
-            active=w.number(impact.active.upper),
-        )
+        """Who was hurt, at least and at most."""
+        if self.hurt is None:
+            return self.w.gettext("How many users were affected is not known: there is no access log.")
+        return self.hurt.headline
 
     @property
     def done(self) -> str:
@@ -196,55 +192,42 @@ class Told:
             found.append((w.gettext("Highest CPU"), w.percent(r.cpu_top)))
         if r.balance_low is not None:
             found.append((w.gettext("Lowest credits"), w.credits(r.balance_low)))
+        if r.spent is not None:
+            first, last = (w.credits(each) for each in r.spent)
+            found.append(
+                (w.gettext("Credits of all machines"), w.gettext("%(first)s, then %(last)s", first=first, last=last))
+            )
         if r.p95_top_s is not None:
             found.append((w.gettext("Highest p95"), w.latency(r.p95_top_s)))
         return found
 
     @property
-    def impact(self) -> list[tuple[str, str, str, str]]:
-        """Users by how they were hurt: name, at least, at most, share of the active ones at most."""
-        impact, w = self.report.impact, self.w
-        if impact is None or not impact.requests:
+    def rises(self) -> list[tuple[str, tuple[Rise, ...]]]:
+        """What rose, by route, client and machine: a title, and the largest rises."""
+        measured, w = self.report.measured, self.w
+        if measured is None:
             return []
-
-        def row(name: str, users: Users) -> tuple[str, str, str, str]:
-            share = w.percent(users.upper / impact.active.upper) if impact.active.upper else ""
-            return name, w.number(users.identified), w.number(users.upper), share
-
-        return [
-            row(w.gettext("Affected"), impact.affected),
-            row(w.gettext("of these, a request failed"), impact.failed),
-            row(w.gettext("of these, slowed only"), impact.slowed),
-            row(w.gettext("Active in that time"), impact.active),
+        by = [
+            (w.gettext("What rose, by route"), measured.traffic.routes),
+            (w.gettext("What rose, by client"), measured.traffic.clients),
+            (w.gettext("What rose, by machine"), measured.traffic.machines),
         ]
+        return [(title, rises[:10]) for title, rises in by if rises]
 
     @property
-    def requests(self) -> str:
-        """How many requests, and how they went."""
-        impact, w = self.report.impact, self.w
-        if impact is None or not impact.requests:
-            return ""
-        return w.gettext(
-            "%(all)s requests of users: %(failed)s failed (%(failed_share)s), %(slow)s slow (%(slow_share)s).",
-            all=w.number(impact.requests),
-            failed=w.number(impact.failed_requests),
-            failed_share=w.percent(impact.failed_requests / impact.requests),
-            slow=w.number(impact.slow_requests),
-            slow_share=w.percent(impact.slow_requests / impact.requests),
-        )
-
-    @property
-    def left_out(self) -> str:
-        """What the count of users does not include."""
-        impact, w = self.report.impact, self.w
-        if impact is None:
-            return ""
-        return w.gettext(
-            "Failed: an answer of 5xx or none. Slow: over four times the route's calm p95, at least one second. "
-            "Not included: %(left_out)s synthetic and monitoring requests, and whoever never reached the balancer. "
-            "Somebody who never signs in counts once per browser.",
-            left_out=w.number(impact.left_out),
-        )
+    def data(self) -> list[str]:
+        """What the verification of the service's data found; empty when its data is in no care."""
+        check, w = self.report.data, self.w
+        if check is None:
+            return []
+        at = w.time(check.at, near=self.report.started_at, seconds=True)
+        named = {"at": at, "holding": w.number(check.holding), "of": w.number(check.of)}
+        found = [w.gettext("Verified at %(at)s: %(holding)s of %(of)s invariants hold.", **named)]
+        found += [
+            w.ngettext("%(name)s: %(n)s damaged row.", "%(name)s: %(n)s damaged rows.", count, name=clean(name))
+            for name, count in check.damaged.items()
+        ]
+        return found + [w.gettext("Not verified: %(why)s", why=clean(each)) for each in check.faults]
 
     def rise(self, rise: Rise) -> tuple[str, str, str, str, str]:
         """Name, before, during, factor and share of the rise."""
@@ -338,5 +321,6 @@ _SOURCE = {
     "latency": N_("p95 latency"),
     "users": N_("Users and requests"),
     "access_log": N_("Users and requests"),
+    "sales": N_("Orders and revenue"),
 }
 _OMITS = {"never_reached": N_("requests that never reached the load balancer")}

@@ -2,31 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from sqlalchemy import Connection, delete, insert, select, update
 
+from bongsu.core.recovery import Check
 from bongsu.store.columns import pack, unpack
 from bongsu.store.schema import data_checks, data_jobs
 
 KEPT_PER_NAME = 500
-
-
-@dataclass(frozen=True, slots=True)
-class Check:
-    """The result of asking the invariants, ``at`` a moment of service time.
-
-    ``damaged``: the damaged rows by invariant; ``faults``: why invariants could not be asked.
-    """
-
-    name: str
-    at: datetime
-    holding: int
-    of: int
-    damaged: Mapping[str, int]
-    faults: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

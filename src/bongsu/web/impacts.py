@@ -10,9 +10,9 @@ from litestar import Request, Response, Router, get
 from litestar.datastructures import State
 from litestar.params import FromPath
 
+from bongsu.core.impact import Measured
 from bongsu.engine import impact
 from bongsu.engine.context import Context
-from bongsu.ports import Measured
 from bongsu.render.impacts import Hurt
 from bongsu.web.pages import ERROR_PAGES, page, words_of
 

@@ -134,7 +134,7 @@ def starved(evening: Evening) -> Window:
 
 def affected(evening: Evening) -> dict[str, int]:
     """Users hurt, as the report counts them."""
-    impact: dict[str, Any] = (evening.report or {}).get("impact") or {}
+    impact: dict[str, Any] = ((evening.report or {}).get("measured") or {}).get("traffic", {}).get("impact") or {}
     users = impact.get("affected") or {"identified": 0, "upper": 0}
     return {"identified": users["identified"], "upper": users["upper"]}
 
