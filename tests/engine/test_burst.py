@@ -12,6 +12,7 @@ from bongsu.catalogue import load_catalogue
 from bongsu.core.balance import Balance, fold
 from bongsu.core.breach import Point
 from bongsu.core.burst import Mode, drain
+from bongsu.core.outlook import cause
 from bongsu.core.scoring import LEARNT, Score
 from bongsu.core.throttle import Cause
 from bongsu.engine import burst
@@ -257,3 +258,10 @@ def test_in_unlimited_mode_what_is_owed_is_measured_below_zero() -> None:
     assert not faults.told()
     assert known.high.surplus == 30.0
     assert known.credits == 0.0
+
+
+def test_in_unlimited_mode_an_empty_balance_holds_nobody_down() -> None:
+    known, _ = fold(None, course(SMALL.baseline, balance=0.0), SMALL, LATER)
+    assert known is not None
+    assert cause(known, SMALL).cause is Cause.CREDITS_GONE
+    assert cause(known, replace(SMALL, mode=Mode.UNLIMITED)).cause is Cause.WELL

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from bongsu.core.balance import Balance
-from bongsu.core.burst import MachineType, full_burn_runway, runway
+from bongsu.core.burst import MachineType, Mode, full_burn_runway, runway
 from bongsu.core.throttle import HELD_BACK, Cause, Diagnosis, Seen, diagnose
 
 STEP_S = 300
@@ -96,8 +96,9 @@ class Course:
 
 
 def cause(balance: Balance, machine: MachineType) -> Diagnosis:
-    """Why the machine is as slow or as fast as it is."""
-    known = balance.credits if balance.known(machine) else None
+    """Why the machine is as slow or as fast as it is. In unlimited mode an empty balance holds nobody down."""
+    said = balance.known(machine) and (machine.mode is Mode.STANDARD or balance.credits > machine.empty_below)
+    known = balance.credits if said else None
     return diagnose(machine, Seen(balance.used, known, balance.steal, balance.throttled))
 
 

@@ -33,7 +33,7 @@ def anchor_all(context: Context) -> None:
 
 
 def _anchor(tx: Transaction, context: Context, service: Service, measured: Mapping[str, Samples]) -> None:
-    kept = balances.of_service(tx, service.name)
+    kept = balances.of_service(tx, service.name, to_change=True)
     better = {}
     for name in measured.keys() & kept.keys():
         balance, score = kept[name]

@@ -50,7 +50,7 @@ def weigh(tx: Transaction, context: Context, service: Service, points: Iterable[
     machine, now = service.machine, context.clock.now()
     if machine.cap <= 0:
         return tuple(points)
-    kept = balances.of_service(tx, service.name)
+    kept = balances.of_service(tx, service.name, to_change=True)
     fresh: dict[str, tuple[Balance, Score]] = {}
     weighed = []
     for point in sorted(points, key=lambda each: each.at):
@@ -110,7 +110,7 @@ def _past(context: Context, expression: str, now: datetime) -> Mapping[str, Samp
 
 
 def _narrow(tx: Transaction, service: Service, pasts: Mapping[str, Balance], now: datetime) -> None:
-    kept = balances.of_service(tx, service.name)
+    kept = balances.of_service(tx, service.name, to_change=True)
     better = {}
     for name, past in pasts.items():
         if name not in kept:
@@ -160,7 +160,7 @@ def _settle(
     now: datetime,
 ) -> None:
     scored = {}
-    for name, (balance, score) in balances.of_service(tx, service.name).items():
+    for name, (balance, score) in balances.of_service(tx, service.name, to_change=True).items():
         if now - balance.at > GONE_AFTER:
             balances.forget(tx, service.name, name)
             context.courses.forget(service.name, name)

@@ -86,8 +86,9 @@ def join(found: Mapping[str, Mapping[str, Samples]], stale: timedelta) -> tuple[
 def _watch(tx: Transaction, context: Context, service: Service, look: Look) -> None:
     now = context.clock.now()
     policy = service.policy
+    before = breaches.load(tx, service.name, policy.name)
     points = burst.weigh(tx, context, service, look.points)
-    clock, ended = advance(breaches.load(tx, service.name, policy.name), points, service.machine, policy)
+    clock, ended = advance(before, points, service.machine, policy)
     clock = look_around(clock, now, service.stale, policy, look.members)
     breaches.save(tx, service.name, policy.name, clock)
     seen = summarise(clock, service.machine, policy, now, stale=service.stale, watched_at=now, source_down=look.down)

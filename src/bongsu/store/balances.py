@@ -12,9 +12,11 @@ from bongsu.store.columns import pack, unpack
 from bongsu.store.schema import balances
 
 
-def of_service(tx: Connection, service: str) -> dict[str, tuple[Balance, Score]]:
-    """Every machine's balance and score by its name."""
-    query = select(balances).where(balances.c.service == service)
+def of_service(tx: Connection, service: str, *, to_change: bool = False) -> dict[str, tuple[Balance, Score]]:
+    """Every machine's balance and score by its name. ``to_change``: nobody else changes them meanwhile."""
+    query = select(balances).where(balances.c.service == service).order_by(balances.c.machine)
+    if to_change:
+        query = query.with_for_update()
     return {row.machine: (unpack(row.body, Balance), unpack(row.score, Score)) for row in tx.execute(query)}
 
 
