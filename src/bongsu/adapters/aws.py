@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, TypeVar
 
 from bongsu.core.burst import MachineType, Mode
 from bongsu.ports import Clock, Samples, Unavailable
 
+T = TypeVar("T")
 PERIOD = 300
 """Seconds between the points of either service."""
 LOOK_BACK = timedelta(minutes=30)
@@ -46,8 +47,8 @@ class Aws:
 
     def _client(self, service: str) -> Any:
         if service not in self._clients:
-            import boto3
-            from botocore.config import Config
+            import boto3  # type: ignore[import-untyped]
+            from botocore.config import Config  # type: ignore[import-untyped]
 
             settings = Config(connect_timeout=CONNECT_S, read_timeout=READ_S, retries={"max_attempts": TRIES})
             self._clients[service] = boto3.client(
@@ -55,9 +56,13 @@ class Aws:
             )
         return self._clients[service]
 
-    def _ask(self, question: Any) -> Any:
+    def _ask(self, question: Callable[[], T]) -> T:
         try:
-            from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError
+            from botocore.exceptions import (  # type: ignore[import-untyped]
+                BotoCoreError,
+                ClientError,
+                NoCredentialsError,
+            )
         except ImportError:
             raise Unavailable("asking AWS needs boto3: pip install 'bongsu[aws]'") from None
         try:

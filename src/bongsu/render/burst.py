@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from datetime import timedelta
 
 from markupsafe import Markup
@@ -85,7 +86,14 @@ def ahead(outlook: Outlook, w: Words) -> Markup | None:
     """The chart of the next six hours: how likely the credits are gone by then; None without a forecast."""
     if not outlook.curve:
         return None
-    points = ((outlook.at, 0.0), *((outlook.at + timedelta(minutes=m), p) for m, p in sorted(outlook.curve.items())))
-    return draw(
-        Chart(w.gettext("Credits are gone by then, with this probability"), {"": points}, w.percent, top=1.0), w
-    )
+    told = [(0, 0.0), *sorted(outlook.curve.items())]
+    course = []
+    for (begin, low), (end, high) in itertools.pairwise(
+        told
+    ):  # even steps, for a line is broken where some are missing
+        for minutes in range(begin, end, 5):
+            share = low + (high - low) * (minutes - begin) / (end - begin)
+            course.append((outlook.at + timedelta(minutes=minutes), share))
+    course.append((outlook.at + timedelta(minutes=told[-1][0]), told[-1][1]))
+    title = w.gettext("Credits are gone by then, with this probability")
+    return draw(Chart(title, {"": tuple(course)}, w.percent, top=1.0), w)
