@@ -51,7 +51,7 @@ class Aws:
             from botocore.config import Config  # type: ignore[import-untyped]
 
             settings = Config(connect_timeout=CONNECT_S, read_timeout=READ_S, retries={"max_attempts": TRIES})
-            self._clients[service] = boto3.client(
+            self._clients[service] = boto3.session.Session().client(
                 service, region_name=self._region, endpoint_url=self._endpoint, config=settings
             )
         return self._clients[service]
