@@ -21,6 +21,7 @@ PUBLIC = {
     "GET /a/{token}/escalate", "POST /a/{token}/escalate",
     "GET /calendar/{kind}/{file}", "POST /api/hooks/{name}", "GET /login", "POST /login",
     "GET /setup/{secret}", "POST /setup/{secret}", "GET /static/{file_path}", "HEAD /static/{file_path}",
+    "GET /heartbeat/{name}", "POST /heartbeat/{name}", "GET /livez", "GET /readyz",
 }  # fmt: skip
 """What needs no log-in because something else is asked for: a signed link, a token of its own, a password."""
 WITH_SETTINGS = {"POST /api/v2/alerts": "alerts", "GET /healthz": "metrics", "GET /metrics": "metrics"}

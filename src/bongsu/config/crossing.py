@@ -23,6 +23,7 @@ from bongsu.config.sections import (
     Service,
     TeamSection,
 )
+from bongsu.config.watching import watching_problems
 from bongsu.config.web import web_faults
 from bongsu.core.errors import InvalidInput
 from bongsu.core.matcher import parse
@@ -83,6 +84,9 @@ def crossed(config: Config) -> list[str]:
     if config.timescale.speed <= 0:
         problems.append("timescale.speed: must be above 0")
     problems += delivery_problems(config) + web_faults(config.web)
+    problems += watching_problems(config.heartbeat, config.heartbeat_out)
+    for name, heartbeat in config.heartbeat.items():
+        problems += _target_problems(f"heartbeat.{name}", "notify", heartbeat.notify, config)
     return problems
 
 

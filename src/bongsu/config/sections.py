@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import msgspec
 
 from bongsu.config.quiet import QuietSection
+from bongsu.config.watching import HeartbeatOut, HeartbeatSection, Time
 from bongsu.config.web import Web
 from bongsu.core.burst import Mode, OnStop
 from bongsu.core.delivery import CHANNEL
@@ -352,13 +353,6 @@ class DataSection(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     scratch: Path | None = None
 
 
-class Time(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Service time against wall time; speed 1 unless this is a lab."""
-
-    origin: datetime = datetime(2026, 1, 1, tzinfo=UTC)
-    speed: float = 1.0
-
-
 class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The whole of ``bongsu.toml``."""
 
@@ -384,4 +378,6 @@ class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     grafana: Grafana = Grafana()
     store: Store = Store()
     data: dict[str, DataSection] = {}
+    heartbeat: dict[str, HeartbeatSection] = {}
+    heartbeat_out: HeartbeatOut | None = None
     timescale: Time = Time()

@@ -10,6 +10,7 @@ from functools import partial
 
 from bongsu.core.delivery import may_wait, message_id
 from bongsu.core.escalation import Event, Note, Notify, Outcome, Unreachable, step
+from bongsu.core.health import lateness
 from bongsu.core.incident import Entry, Facts, Incident, Kind
 from bongsu.core.quiet import UNTIL, graver
 from bongsu.core.schedule import Recipient
@@ -17,6 +18,7 @@ from bongsu.engine import people, quiet
 from bongsu.engine.context import Context
 from bongsu.store import actions, incidents, outbox, suspects, timeline
 from bongsu.store.database import Transaction, after_commit
+from bongsu.telemetry import TIERS_LATE
 
 
 def apply(tx: Transaction, context: Context, incident_id: str, event: Event, now: datetime) -> Incident:
@@ -52,6 +54,7 @@ def _settle(tx: Transaction, context: Context, outcome: Outcome, now: datetime, 
         fresh = [_message(context, incident, letter, each, now) for each in to]
         written = quiet.hold(tx, context, incident, fresh, beside=letters)
         entries += _told(effect, written, now)
+        _measure(tx, context, incident, effect, now)
         letters += written
         doubt = _doubtful(tx, effect, to)
         if doubt:
@@ -130,6 +133,13 @@ def _around(tx: Transaction, context: Context, incident: Incident, effect: Notif
         "next": ", ".join(dict.fromkeys(each.name for each in coming)),
         "done": ", ".join(added),
     }
+
+
+def _measure(tx: Transaction, context: Context, incident: Incident, effect: Notify, now: datetime) -> None:
+    """How late a tier is that its time has called, not a person nor a tier that cannot be reached."""
+    if effect.kind is Kind.TIER and effect.occurrence == 1 and not {"escalated_by", "unreachable"} & set(effect.facts):
+        late = context.timescale.wall_span(lateness(incident, effect.level, now)).total_seconds()
+        after_commit(tx, partial(TIERS_LATE.observe, late))
 
 
 def _told(effect: Notify, written: Sequence[outbox.Message], now: datetime) -> list[Entry]:

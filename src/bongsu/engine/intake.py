@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 from functools import partial
 
 from bongsu.core import escalation
-from bongsu.core.alert import Alert
+from bongsu.core.alert import HEARTBEAT_LABEL, Alert
 from bongsu.core.incident import SILENCE, Entry, Facts, Muted, Seen
 from bongsu.core.maintenance import BEYOND
 from bongsu.core.policy import ON_CALL_ALONE, Policy
@@ -23,7 +23,7 @@ from bongsu.engine import maintenance
 from bongsu.engine.apply import apply, start
 from bongsu.engine.context import Context, new_id
 from bongsu.engine.known import Arrival
-from bongsu.store import alerts, incidents, maintenances, silences, timeline
+from bongsu.store import alerts, heartbeats, incidents, maintenances, silences, timeline
 from bongsu.store.alerts import Kept, Row8
 from bongsu.store.database import Transaction
 
@@ -52,7 +52,7 @@ def receive(context: Context, arrived: Sequence[Alert]) -> None:
 def submit(context: Context, arrived: Sequence[Alert], done: Callable[[BaseException | None], None]) -> None:
     """Hand alerts to the thread that keeps them; ``done`` is called there once they are on disk, or with the error."""
     arrival = _arrival(context, arrived, done)
-    if arrival.rows:
+    if arrival.rows or arrival.beats:
         context.arriving.put(arrival)
     else:
         done(None)
@@ -67,21 +67,29 @@ def _arrival(context: Context, arrived: Sequence[Alert], done: Callable[[BaseExc
     now = context.clock.now()
     rows: list[Row8] = []
     touched: set[Destination] = set()
+    beats: set[str] = set()
     for alert in arrived:
+        heartbeat = alert.labels.get(HEARTBEAT_LABEL)
+        if heartbeat is not None and heartbeat in context.heartbeats:
+            beats |= {heartbeat} if alert.ends_at > now else set()
+            continue
         to = context.routing.of(alert.labels)
         row = alerts.row_of(alert, alert.fingerprint, now, to)
         if context.known.needs_writing(row):
             rows.append(row)
             if to is not None:
                 touched.add(to)
-    return Arrival(rows, frozenset(touched), done)
+    return Arrival(rows, frozenset(touched), done, frozenset(beats))
 
 
 def _keep(context: Context, arrivals: Sequence[Arrival]) -> None:
     rows = [row for arrival in arrivals for row in arrival.rows]
+    beats = {name for arrival in arrivals for name in arrival.beats}
     touched = {destination for arrival in arrivals for destination in arrival.touched}
     failed: BaseException | None = None
     try:
+        if beats:
+            context.db.write(lambda tx: heartbeats.beat(tx, beats, context.wall.now()))
         if rows and not _kept_and_decided(context, arrivals, rows, touched):
             context.db.write(lambda tx: alerts.put(tx, rows))
             context.touched.add(touched)
@@ -150,12 +158,13 @@ def _decide_all(context: Context, destinations: Iterable[Destination]) -> None:
         try:
             context.db.write(partial(_decide_some, context=context, these=some))
         except Exception:  # one of them has a fault, which must not hold the others up
-            asked = [context.db.submit(partial(_decide, context=context, to=each)) for each in some]
+            asked = [context.db.submit(partial(_decide_some, context=context, these=[each])) for each in some]
             for answer in asked:
                 answer.result()
 
 
 def _decide_some(tx: Transaction, context: Context, these: Sequence[Destination]) -> None:
+    alerts.lock_homeless(tx, these, context.clock.now())
     for each in these:
         _decide(tx, context, each)
 

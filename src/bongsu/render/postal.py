@@ -89,6 +89,10 @@ _KINDS = {
     "digest": N_("several in one"),
     "relay_down": N_("mail does not go out"),
     "relay_up": N_("mail goes out again"),
+    "late": N_("Bongsu is late"),
+    "late_over": N_("Bongsu is on time again"),
+    "heartbeat_missing": N_("heartbeat missing"),
+    "heartbeat_back": N_("heartbeat back"),
 }
 
 

@@ -272,6 +272,24 @@ def counts(tx: Connection) -> dict[str, int]:
     return {row[0]: row[1] for row in tx.execute(query)}
 
 
+def overdue(tx: Connection, before: datetime, limit: int = 1000) -> list[Message]:
+    """Messages that were due before a time and are not sent, the longest overdue first."""
+    waiting = (outbox.c.state == "pending") & (outbox.c.due_at < before)
+    return [message_of(row) for row in tx.execute(select(outbox).where(waiting).order_by(outbox.c.due_at).limit(limit))]
+
+
+def oldest_due(tx: Connection, now: datetime) -> datetime | None:
+    """Since when the message that has waited longest has been due."""
+    waiting = (outbox.c.state == "pending") & (outbox.c.due_at <= now)
+    return tx.execute(select(func.min(outbox.c.due_at)).where(waiting)).scalar()
+
+
+def recipients_of(tx: Connection, beginning: str) -> tuple[Recipient, ...]:
+    """Whom the messages are for whose Message-ID begins so."""
+    query = select(outbox).where(outbox.c.message_id.startswith(beginning, autoescape=True)).order_by(outbox.c.id)
+    return tuple(message_of(row).recipient for row in tx.execute(query))
+
+
 def _ready(tx: Connection, now: datetime, mail: bool) -> ColumnElement[bool]:
     ready = (outbox.c.state == "pending") & (outbox.c.due_at <= now) & (outbox.c.leased_until < database_clock(tx))
     return ready if mail else ready & outbox.c.address.startswith(CHANNEL, autoescape=True)
