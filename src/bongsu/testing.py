@@ -15,6 +15,7 @@ from email.message import EmailMessage
 from pathlib import Path
 
 from bongsu.catalogue import load_catalogue
+from bongsu.core.access import Access, Right
 from bongsu.core.alert import Alert
 from bongsu.core.contact import Weekly
 from bongsu.core.incident import Incident
@@ -23,8 +24,23 @@ from bongsu.core.rotation import Beat, Rotation, Schedule
 from bongsu.core.routing import Route, Routing
 from bongsu.core.schedule import Directory, Person, Team
 from bongsu.core.service import BLIND, Service
-from bongsu.engine import announce, command, contacts, deliver, intake, readiness, relay, report, respond, watch
-from bongsu.engine.context import Context, SecondChannel
+from bongsu.engine import (
+    announce,
+    auditor,
+    clocks,
+    command,
+    contacts,
+    deliver,
+    expose,
+    heartbeat,
+    intake,
+    readiness,
+    relay,
+    report,
+    respond,
+    watch,
+)
+from bongsu.engine.context import Context, Out, Owed, SecondChannel
 from bongsu.ports import Down, Letter, Reason, Rejected, Retryable, Samples, Unavailable
 from bongsu.store import incidents, outbox
 from bongsu.store.database import Database
@@ -219,6 +235,8 @@ class World:
         self._began: dict[tuple[object, ...], datetime] = {}
         self.policy, self.directory = policy, directory
         self.verify, self.readiness = Weekly(), Weekly()
+        self.heartbeats: dict[str, Owed] = {}
+        self.heartbeat_out: Out | None = None
         self.context = self._open()
 
     def _open(self) -> Context:
@@ -253,6 +271,10 @@ class World:
             machines={"shop": self.provider},
             sender="bongsu@example.com",
             host="example.com",
+            started_at=self.clock.now(),
+            heartbeats=self.heartbeats,
+            heartbeat_out=self.heartbeat_out,
+            access=Access(anonymous=Right.VIEWER),
         )
 
     def close(self) -> None:
@@ -309,7 +331,12 @@ class World:
         report.keep(self.context)
         contacts.due(self.context)
         readiness.due(self.context)
+        heartbeat.look(self.context)
         self.deliver()
+        expose.expose(self.context)
+        clocks.compare(self.context)
+        auditor.audit(self.context)
+        heartbeat.send(self.context)
 
     def deliver(self) -> None:
         """Send what is due, once each."""

@@ -4,25 +4,22 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from datetime import UTC, timedelta
+from dataclasses import replace
+from datetime import UTC, time, timedelta
+from pathlib import Path
 from typing import Any
 
 import icalendar
 import pytest
 from litestar import Litestar
-from litestar.datastructures import State
 from litestar.testing import TestClient
 
-from bongsu.core.errors import BongsuError
+from bongsu.core.quiet import Quiet
 from bongsu.core.rotation import Beat, Hours, Rotation, Schedule
 from bongsu.core.schedule import Directory, Person
 from bongsu.engine import contacts, feeds, people
 from bongsu.testing import PEOPLE, START, World
-from bongsu.web.console import console_router
-from bongsu.web.oncall import people_router
-from bongsu.web.pages import page_settings
-from bongsu.web.people_api import people_api_router
-from bongsu.web.problems import answer
+from tests.web.opened import application
 
 Client = TestClient[Litestar]
 DAY = timedelta(days=1)
@@ -31,13 +28,7 @@ DAY = timedelta(days=1)
 @pytest.fixture
 def client(world: World) -> Iterator[Client]:
     """A browser without pictures; it does not follow redirects."""
-    application = Litestar(
-        [people_api_router, people_router, console_router],
-        state=State({"context": world.context}),
-        exception_handlers={BongsuError: answer},
-        **page_settings(),
-    )
-    with TestClient(application) as opened:
+    with TestClient(application(world)) as opened:
         opened.follow_redirects = False
         yield opened
 
@@ -183,8 +174,7 @@ def test_names_are_shown_as_text(world: World) -> None:
     world.directory = Directory(rude, {}, PEOPLE.schedules)
     world.restart()
     started = contacts.start(world.context, "x")
-    application = Litestar([people_router, console_router], state=State({"context": world.context}), **page_settings())
-    with TestClient(application) as opened:
+    with TestClient(application(world)) as opened:
         for path in ("/oncall", "/people", f"/people/rounds/{started.id}"):
             page = opened.get(path)
             assert page.status_code == 200
@@ -195,6 +185,15 @@ def test_without_a_schedule_the_page_says_how_to_write_one(world: World, client:
     del client
     world.directory = Directory(PEOPLE.people, PEOPLE.teams, {})
     world.restart()
-    application = Litestar([people_router, console_router], state=State({"context": world.context}), **page_settings())
-    with TestClient(application) as opened:
+    with TestClient(application(world)) as opened:
         assert "[schedule.shop]" in opened.get("/oncall").text
+
+
+def test_quiet_hours_stand_beside_who_has_them(tmp_path: Path) -> None:
+    quiet = Quiet((Hours(start=time(22), end=time(7)), Hours(frozenset({5, 6}))))
+    people = {**PEOPLE.people, "sora": replace(PEOPLE.people["sora"], quiet=quiet)}
+    world = World(f"sqlite:///{tmp_path / 'b.db'}", tmp_path, directory=replace(PEOPLE, people=people))
+    with TestClient(application(world)) as opened:
+        assert "quiet hours: 22:00-07:00; Sat, Sun, unless critical" in opened.get("/people?lang=en").text
+        assert "방해 금지 시간: 22:00-07:00; 토, 일(심각 제외)" in opened.get("/people?lang=ko").text
+    world.close()

@@ -4,28 +4,22 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from typing import Any
 
 import pytest
-from litestar import Litestar
-from litestar.datastructures import State
-from litestar.testing import TestClient
 
+from bongsu.core.access import Right
 from bongsu.testing import World
-from bongsu.web.app import create_app
+from tests.web.opened import Client, opened
 
-Client = TestClient[Litestar]
 TOKEN = {"Authorization": "Bearer a token for stories"}
 
 
 @pytest.fixture
 def client(world: World) -> Iterator[Client]:
-    """The whole application over the story."""
-    door: Any = create_app(world.context)
-    assert isinstance(door._app.state, State)
-    with TestClient(door._app) as opened:
-        opened.follow_redirects = False
-        yield opened
+    """The whole application over the story, used by a program that may write."""
+    with opened(world, anonymous=Right.VIEWER) as found:
+        found.headers.update(TOKEN)
+        yield found
 
 
 def over(world: World) -> str:
@@ -85,6 +79,7 @@ def test_an_item_goes_from_the_form_to_the_review_and_is_done(world: World, clie
 def test_the_api_does_the_same_and_wants_a_token(world: World, client: Client) -> None:
     name = over(world)
     body = {"by": "Jimin", "texts": {"cause": "a sale", "nonsense": "x"}}
+    del client.headers["Authorization"]
     assert client.post(f"/api/incidents/{name}/written", json=body).status_code == 401
     wrong = client.post(f"/api/incidents/{name}/written", json=body, headers=TOKEN)
     assert wrong.status_code == 400

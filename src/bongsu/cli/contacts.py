@@ -11,8 +11,8 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from bongsu.cli.incidents import LOCAL, TOKEN, Json, Server, Token, _print_json
-from bongsu.cli.oncall import By, asking, client
+from bongsu.cli.incidents import LOCAL, TOKEN, Json, Server, Token, _print_json, client
+from bongsu.cli.oncall import By, asking
 
 app = typer.Typer(
     help="Ask people whether mails reach them; who answered, and who cannot be reached.", no_args_is_help=True

@@ -14,9 +14,8 @@ from rich.markup import escape
 from rich.table import Column, Table
 
 from bongsu import config as configuration
-from bongsu.cli.incidents import LOCAL, Server
+from bongsu.cli.incidents import LOCAL, TOKEN, Server, Token, client
 from bongsu.cli.serve import ConfigOption
-from bongsu.client import Client
 from bongsu.core.errors import InvalidInput
 from bongsu.core.impact import Measured
 
@@ -35,6 +34,7 @@ def impact(
     calm: Annotated[float, typer.Option(help="Minutes before it to compare with.")] = 30.0,
     config: ConfigOption = Path("bongsu.toml"),
     server: Server = LOCAL,
+    token_file: Token = TOKEN,
     query: Annotated[bool, typer.Option("--query", help="Print the script that counts, for DuckDB.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="JSON instead of tables.")] = False,
 ) -> None:
@@ -54,7 +54,7 @@ def impact(
     if problems:
         raise InvalidInput(problems)
     if incident_id:
-        answer = Client(server, timeout=COUNTING).get(f"/api/incidents/{incident_id}/impact")
+        answer = client(server, token_file, COUNTING).get(f"/api/incidents/{incident_id}/impact")
         found = msgspec.convert(answer, Measured)
     else:
         found = _count(config, str(service), (str(since), str(until)), timedelta(minutes=calm))

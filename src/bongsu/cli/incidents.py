@@ -27,12 +27,12 @@ TOKEN = Path("var/bongsu/secrets/api_token")
 
 
 @app.command("list")
-def list_incidents(server: Server = LOCAL, as_json: Json = False) -> None:
+def list_incidents(server: Server = LOCAL, token_file: Token = TOKEN, as_json: Json = False) -> None:
     """Incidents, the newest first.
 
     Example: bongsu incidents list --json
     """
-    found = Client(server).incidents()
+    found = client(server, token_file).incidents()
     if as_json:
         _print_json(found)
         return
@@ -46,12 +46,12 @@ def list_incidents(server: Server = LOCAL, as_json: Json = False) -> None:
 
 
 @app.command()
-def show(incident_id: str, server: Server = LOCAL, as_json: Json = False) -> None:
+def show(incident_id: str, server: Server = LOCAL, token_file: Token = TOKEN, as_json: Json = False) -> None:
     """One incident: its timeline and who was told.
 
     Example: bongsu incidents show 20260105-2012-k3f9
     """
-    found = Client(server).incident(incident_id)
+    found = client(server, token_file).incident(incident_id)
     if as_json:
         _print_json(found)
         return
@@ -118,12 +118,12 @@ def triage(
 
 
 @app.command()
-def agenda(server: Server = LOCAL, as_json: Json = False) -> None:
+def agenda(server: Server = LOCAL, token_file: Token = TOKEN, as_json: Json = False) -> None:
     """What was judged not urgent and waits for the next review.
 
     Example: bongsu incidents agenda --json
     """
-    found = Client(server).get("/api/agenda")
+    found = client(server, token_file).get("/api/agenda")
     if as_json:
         _print_json(found)
         return
@@ -140,8 +140,8 @@ def reassign(incident_id: str, to: str, by: str, server: Server = LOCAL, token_f
 
     Example: bongsu incidents reassign 20260105-2012-k3f9 person:sora "Kim Jimin"
     """
-    client = Client(server, token_of(token_file))
-    _print_json(client.post(f"/api/incidents/{incident_id}/reassign", {"to": to, "by": by}))
+    with_token = Client(server, token_of(token_file))
+    _print_json(with_token.post(f"/api/incidents/{incident_id}/reassign", {"to": to, "by": by}))
 
 
 @app.command()
@@ -158,6 +158,15 @@ def scale_out(incident_id: str, by: str, server: Server = LOCAL, token_file: Tok
 
 def _command(server: str, token_file: Path, incident_id: str, verb: str, by: str, **more: float) -> None:
     _print_json(Client(server, token_of(token_file)).command(incident_id, verb, by, **more))
+
+
+def client(server: str, token_file: Path, timeout: float = 10.0) -> Client:
+    """A client that knows the token if its file can be read; without it the server says what is missing."""
+    try:
+        token = token_file.read_text(encoding="utf-8").strip()
+    except OSError:
+        token = ""
+    return Client(server, token, timeout)
 
 
 def token_of(token_file: Path) -> str:

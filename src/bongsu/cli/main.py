@@ -1,15 +1,12 @@
-"""The ``bongsu`` command: its groups, and what an error looks like to the person who caused it."""
+"""The ``bongsu`` command and its groups."""
 
 from __future__ import annotations
 
-import sys
-
 import typer
-from rich.console import Console
-from rich.markup import escape
 
 from bongsu import __version__
 from bongsu.cli import (
+    accounts,
     backup,
     burst,
     check,
@@ -30,7 +27,7 @@ from bongsu.cli import (
     report,
     serve,
 )
-from bongsu.core.errors import BongsuError, InvalidInput
+from bongsu.cli.problems import told
 
 app = typer.Typer(
     name="bongsu",
@@ -48,6 +45,9 @@ app.command("restore")(backup.restore)
 app.command("generate")(generate.generate)
 app.command("impact")(impact.impact)
 app.command("doctor")(doctor.doctor)
+app.command("audit")(accounts.audit)
+app.add_typer(accounts.users, name="user")
+app.add_typer(accounts.tokens, name="token")
 app.add_typer(incidents.app, name="incidents")
 app.add_typer(maintenance.app, name="maintenance")
 app.add_typer(maintenance.silence_app, name="silence")
@@ -77,13 +77,6 @@ def root(version: bool = typer.Option(False, "--version", help="Print the versio
 
 
 def main() -> None:
-    """Run a command; an error is a sentence on stderr and exit code 2 for bad input, 1 otherwise."""
-    try:
+    """Run a command."""
+    with told():
         app()
-    except InvalidInput as error:
-        for problem in error.problems:
-            Console(stderr=True).print(f"[red]error:[/red] {escape(problem)}", highlight=False, soft_wrap=True)
-        sys.exit(2)
-    except BongsuError as error:
-        Console(stderr=True).print(f"[red]error:[/red] {escape(str(error))}", highlight=False, soft_wrap=True)
-        sys.exit(1)

@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from bongsu.cli.incidents import LOCAL, TOKEN, Json, Server, Token, _print_json, token_of
+from bongsu.cli.incidents import LOCAL, TOKEN, Json, Server, Token, _print_json, client, token_of
 from bongsu.client import Client
 from bongsu.core.errors import InvalidInput
 
@@ -74,12 +74,12 @@ def end(maintenance_id: str, server: Server = LOCAL, token_file: Token = TOKEN) 
 
 
 @app.command("list")
-def list_maintenances(server: Server = LOCAL, as_json: Json = False) -> None:
+def list_maintenances(server: Server = LOCAL, token_file: Token = TOKEN, as_json: Json = False) -> None:
     """Those that hold, are planned, or ended in the last days.
 
     Example: bongsu maintenance list --json
     """
-    found = Client(server).get("/api/maintenances")
+    found = client(server, token_file).get("/api/maintenances")
     if as_json:
         _print_json(found)
         return
@@ -92,12 +92,12 @@ def list_maintenances(server: Server = LOCAL, as_json: Json = False) -> None:
 
 
 @silence_app.command()
-def preview(matchers: list[str], server: Server = LOCAL, as_json: Json = False) -> None:
+def preview(matchers: list[str], server: Server = LOCAL, token_file: Token = TOKEN, as_json: Json = False) -> None:
     """What a silence would mute: what fires now, and the incidents of the last week.
 
     Example: bongsu silence preview alertname=PoolTimeouts bongsu_service=shop
     """
-    found = Client(server).post("/api/silences/preview", {"matchers": matchers})
+    found = client(server, token_file).post("/api/silences/preview", {"matchers": matchers})
     _print_json(found) if as_json else _preview(found)
 
 
@@ -110,23 +110,23 @@ def add(
 
     Example: bongsu silence add alertname=PoolTimeouts --for 2h --by jimin --why "known, being mended"
     """
-    client = Client(server, token_of(token_file))
-    found = client.post("/api/silences/preview", {"matchers": matchers})
+    asked_of = Client(server, token_of(token_file))
+    found = asked_of.post("/api/silences/preview", {"matchers": matchers})
     _preview(found)
     if not yes:
         typer.confirm("Begin this silence?", abort=True)
     shown = [alert["fingerprint"] for alert in found["alerts"]]
     asked = {"matchers": matchers, "by": by, "why": why, "minutes": minutes_of(span), "shown": shown}
-    _print_json(client.post("/api/silences", {**asked, "confirm": bool(found["confirm"])}))
+    _print_json(asked_of.post("/api/silences", {**asked, "confirm": bool(found["confirm"])}))
 
 
 @silence_app.command("list")
-def list_silences(server: Server = LOCAL, as_json: Json = False) -> None:
+def list_silences(server: Server = LOCAL, token_file: Token = TOKEN, as_json: Json = False) -> None:
     """Silences, those that ended in the last days too.
 
     Example: bongsu silence list
     """
-    found = Client(server).get("/api/v2/silences")
+    found = client(server, token_file).get("/api/v2/silences")
     if as_json:
         _print_json(found)
         return

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import time
-from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -12,7 +11,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from bongsu.cli.incidents import LOCAL, TOKEN, Json, Server, Token
+from bongsu.cli.incidents import LOCAL, TOKEN, Json, Server, Token, client, token_of
 from bongsu.client import Client
 from bongsu.core.errors import InvalidInput
 
@@ -42,9 +41,9 @@ def try_out(
     """
     if everybody == bool(to):
         raise InvalidInput(["name people or teams, or say --all"])
-    client = Client(server, _token(token_file))
-    sent = client.post("/api/notify/test", {"to": to or [], "by": by})
-    found = _answered(client, [each["id"] for each in sent], wait)
+    asked = Client(server, token_of(token_file))
+    sent = asked.post("/api/notify/test", {"to": to or [], "by": by})
+    found = _answered(asked, [each["id"] for each in sent], wait)
     if as_json:
         print(json.dumps(found, ensure_ascii=False, indent=2))  # noqa: T201 - this is the command's output
     else:
@@ -53,11 +52,11 @@ def try_out(
         raise typer.Exit(1)
 
 
-def _answered(client: Client, ids: list[int], wait: float) -> list[dict[str, Any]]:
+def _answered(asked: Client, ids: list[int], wait: float) -> list[dict[str, Any]]:
     until = time.monotonic() + wait
     query = "&".join(f"id={each}" for each in ids)
     while True:
-        found: list[dict[str, Any]] = client.get(f"/api/deliveries?{query}&limit={max(1, len(ids))}")
+        found: list[dict[str, Any]] = asked.get(f"/api/deliveries?{query}&limit={max(1, len(ids))}")
         if all(each["state"] in ("accepted", "refused") for each in found) or time.monotonic() > until:
             return sorted(found, key=lambda each: int(each["id"]))
         time.sleep(0.2)
@@ -75,12 +74,12 @@ def _show(found: list[dict[str, Any]]) -> None:
 
 
 @app.command()
-def relay(server: Server = LOCAL, as_json: Json = False) -> None:
+def relay(server: Server = LOCAL, token_file: Token = TOKEN, as_json: Json = False) -> None:
     """Whether mail goes out, when it did not, and which addresses refused it the last time.
 
     Example: bongsu notify relay --json
     """
-    found = Client(server).get("/api/relay")
+    found = client(server, token_file).get("/api/relay")
     if as_json:
         print(json.dumps(found, ensure_ascii=False, indent=2))  # noqa: T201 - this is the command's output
         return
@@ -90,10 +89,3 @@ def relay(server: Server = LOCAL, as_json: Json = False) -> None:
         console.print(f"away from {each['since']} to {each['ended_at'] or 'now'}: {escape(each['why'])}")
     for address, each in found["suspects"].items():
         console.print(f"refused since {each['since']}: {escape(address)} ({escape(each['why'])})")
-
-
-def _token(file: Path) -> str:
-    try:
-        return file.read_text(encoding="utf-8").strip()
-    except OSError as error:
-        raise typer.BadParameter(f"{file}: {error.strerror}; name the file with --token-file") from None

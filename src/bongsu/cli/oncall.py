@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import getpass
 from datetime import datetime
-from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -12,8 +11,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from bongsu.cli.incidents import LOCAL, TOKEN, Json, Server, Token, _print_json
-from bongsu.client import Client
+from bongsu.cli.incidents import LOCAL, TOKEN, Json, Server, Token, _print_json, client
 from bongsu.config.checks import zone
 from bongsu.config.rosters import DAYS
 
@@ -21,15 +19,6 @@ app = typer.Typer(help="Who is on call; stand in, swap, subscribe; what is not r
 schedules = typer.Typer(help="Show a schedule as a calendar.", no_args_is_help=True)
 By = Annotated[str | None, typer.Option("--by", help="In whose name; the user of this terminal if not given.")]
 _COLOURS = ("cyan", "green", "magenta", "yellow", "blue", "bright_red")
-
-
-def client(server: str, token_file: Path) -> Client:
-    """A client that knows the token if its file can be read; without it the server says what is missing."""
-    try:
-        token = token_file.read_text(encoding="utf-8").strip()
-    except OSError:
-        token = ""
-    return Client(server, token)
 
 
 def asking(by: str | None) -> str:

@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import Any
 from urllib.parse import urlsplit
 
+from bongsu.config.web import SENDER
 from bongsu.core.errors import InvalidInput
 from bongsu.generate import promql
-from bongsu.generate.alerts import Alert, alerts_of, heartbeat
+from bongsu.generate.alerts import Alert, alerts_of, heartbeat, watchdogs
 from bongsu.generate.recording import recordings
 from bongsu.generate.setup import Guarded, Setup, duration
 
@@ -22,10 +23,20 @@ def server(setup: Setup) -> dict[str, Any]:
         "global": {"scrape_interval": interval, "scrape_timeout": interval, "evaluation_interval": interval},
         "rule_files": ["rules/*.yml"],
         "alerting": {
-            "alertmanagers": [{"api_version": "v2", "static_configs": [{"targets": [setup.bongsu]}]}],
+            "alertmanagers": [
+                {"api_version": "v2", "static_configs": [{"targets": [setup.bongsu]}], **_credentials(setup)},
+            ],
         },
         "scrape_configs": [_scraping(name, path, targets) for name, (path, targets) in _jobs(setup).items()],
     }
+
+
+def _credentials(setup: Setup) -> dict[str, Any]:
+    """The file with the token, where sending alerts needs one; Prometheus must be able to read it."""
+    web = setup.config.web
+    if web.alertmanager != "token":
+        return {}
+    return {"authorization": {"credentials_file": str((web.secrets / SENDER).absolute())}}
 
 
 def _jobs(setup: Setup) -> dict[str, tuple[str, list[str]]]:
@@ -70,7 +81,8 @@ def _scraping(job: str, path: str, targets: list[str]) -> dict[str, Any]:
 def rules(setup: Setup) -> dict[str, Any]:
     """The rule groups: one about Bongsu itself, and one for each service, whose rules build on each other in order."""
     evaluated = {"record": promql.EVALUATED, "expr": "vector(1)"}
-    groups = [_group("bongsu", [evaluated, _alerting(heartbeat(setup), setup)], setup)]
+    itself = [_alerting(each, setup) for each in (heartbeat(setup), *watchdogs(setup))]
+    groups = [_group("bongsu", [evaluated, *itself], setup)]
     groups += [_group(f"bongsu-{service.name}", service_rules(service, setup), setup) for service in setup.services]
     return {"groups": groups}
 

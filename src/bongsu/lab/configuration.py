@@ -74,6 +74,7 @@ from = "bongsu@example.com"
 host = "{host}"
 port = {bongsu}
 public_url = "{bongsu_url}"
+anonymous = "viewer"
 secrets = "{secrets}"
 
 [store]

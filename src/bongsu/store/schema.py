@@ -174,8 +174,17 @@ actions = Table(
     Column("state", Text, nullable=False),
     Column("finished_at", Instant),
     Column("result", Text),
+    Column("leased_until", BigInteger, nullable=False, server_default="0"),
+    Column("fence", Integer, nullable=False, server_default="0"),
     Index("actions_incident", "incident_id"),
     Index("actions_state", "state"),
+)
+
+heartbeats = Table(
+    "heartbeats",
+    metadata,
+    Column("name", Text, primary_key=True),
+    Column("seen_at", Instant, nullable=False),
 )
 
 reports = Table(
@@ -284,4 +293,60 @@ items = Table(
     Column("body", Text, nullable=False),
     Index("items_incident", "incident_id"),
     Index("items_open", "due", sqlite_where=_open, postgresql_where=_open),
+)
+
+users = Table(
+    "users",
+    metadata,
+    Column("name", Text, primary_key=True),
+    Column("role", Text, nullable=False),
+    Column("password", Text, nullable=False),
+    Column("made_at", Instant, nullable=False),
+    Column("changed_at", Instant, nullable=False),
+)
+
+sessions = Table(
+    "sessions",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("user_name", Text, nullable=False),
+    Column("made_at", Instant, nullable=False),
+    Column("seen_at", Instant, nullable=False),
+    Column("address", Text, nullable=False),
+    Index("sessions_user", "user_name"),
+)
+
+tokens = Table(
+    "tokens",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("secret", Text, nullable=False),
+    Column("name", Text, nullable=False),
+    Column("role", Text, nullable=False),
+    Column("made_by", Text, nullable=False),
+    Column("made_at", Instant, nullable=False),
+    Column("used_at", Instant),
+    Column("revoked_at", Instant),
+    Index("tokens_secret", "secret", unique=True),
+)
+
+setup_links = Table(
+    "setup_links",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("ends_at", Instant, nullable=False),
+)
+
+audit = Table(
+    "audit",
+    metadata,
+    Column("id", _id, primary_key=True, autoincrement=True),
+    Column("at", Instant, nullable=False),
+    Column("who", Text, nullable=False),
+    Column("via", Text, nullable=False),
+    Column("address", Text, nullable=False),
+    Column("what", Text, nullable=False),
+    Column("about", Text, nullable=False),
+    Column("facts", Text, nullable=False),
+    Index("audit_about", "about", "id"),
 )

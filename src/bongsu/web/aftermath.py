@@ -13,10 +13,10 @@ from litestar.params import FromPath, FromQuery, JSONBody
 from bongsu.engine import followup, review
 from bongsu.engine.context import Context
 from bongsu.store import items
-from bongsu.web.api import By, needs_token
+from bongsu.web.api import By
 from bongsu.web.review import FORTNIGHTLY
 
-WRITES: Any = {"guards": [needs_token], "opt": {"right": "responder"}, "sync_to_thread": True}
+WRITES: Any = {"opt": {"right": "responder"}, "sync_to_thread": True}
 """What every handler that changes something shares."""
 
 

@@ -26,11 +26,14 @@ from bongsu.engine.context import Context
 from bongsu.store import alerts, silences
 from bongsu.store.alerts import Kept
 from bongsu.telemetry import ALERTS
-from bongsu.web.api import needs_token
 from bongsu.web.problems import status_of
 
 SPEAKS = "0.25.0"
 """The Alertmanager whose API this is; amtool warns when its own version is another."""
+MANY_ALERTS = 16 * 1024 * 1024
+"""The largest body of alerts."""
+UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
+"""What reading a body may raise; the last when it is nested too deeply."""
 _Request = Request[Any, Any, Any]
 
 
@@ -71,7 +74,7 @@ def read_alerts(body: bytes, context: Context) -> tuple[list[Alert], list[str]]:
     """
     try:
         posted = msgspec.json.decode(body, type=list[PostedAlert])
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+    except UNREADABLE as error:
         raise InvalidInput([f"the body is not a list of alerts: {error}"]) from None
     now = context.clock.now()
     good: list[Alert] = []
@@ -85,14 +88,22 @@ def read_alerts(body: bytes, context: Context) -> tuple[list[Alert], list[str]]:
     return good, problems
 
 
+def moment_faults(at: datetime | None) -> list[str]:
+    """What is wrong with a moment that was sent; Go's zero time, in the year 1, means none."""
+    if at is None or at.year == 1:
+        return []
+    if at.tzinfo is None:
+        return ["has no time zone; write 2026-01-05T09:00:00Z"]
+    return [] if 1970 <= at.year < 2100 else [f"the year {at.year} is no time of an alert; write 1970 to 2099"]
+
+
 def _faults(posted: PostedAlert) -> list[str]:
     if not any(posted.labels.values()):
         return [".labels: empty; an alert is known by its labels"]
     found = [f".labels: {name!r} is not a label name" for name in posted.labels if not label_name(name)]
     starts, ends = posted.starts_at, posted.ends_at
     for key, value in (("startsAt", starts), ("endsAt", ends)):
-        if value is not None and value.tzinfo is None:
-            found.append(f".{key}: has no time zone; write 2026-01-05T09:00:00Z")
+        found += [f".{key}: {fault}" for fault in moment_faults(value)]
     if not found and starts and ends and ends.year > 1 and starts > ends:
         found.append(": startsAt is after endsAt")
     return found
@@ -134,20 +145,20 @@ async def take(context: Context, body: bytes) -> None:
         raise InvalidInput(problems)
 
 
-@post("/alerts", status_code=200)
+@post("/alerts", status_code=200, opt={"right": "alerts"})
 async def post_alerts(request: _Request, state: State) -> Response[bytes]:
     """Take alerts in; they are on disk when this answers. A faulty one does not stop the others, and is told."""
     await take(state.context, await request.body())
     return Response(b"", status_code=200, media_type="application/json")
 
 
-@get("/alerts", sync_to_thread=True)
+@get("/alerts", sync_to_thread=True, opt={"right": "viewer"})
 def list_alerts(request: _Request, state: State) -> list[dict[str, Any]]:
     """The alerts that fire, by ``filter``, ``receiver``, ``active``, ``silenced`` and ``unprocessed``."""
     return [_told(kept, by, state.context) for kept, by in _asked_for(request, state.context)]
 
 
-@get("/alerts/groups", sync_to_thread=True)
+@get("/alerts/groups", sync_to_thread=True, opt={"right": "viewer"})
 def list_groups(request: _Request, state: State) -> list[dict[str, Any]]:
     """The same alerts, by where they go: one group for each incident."""
     groups: dict[Destination, list[dict[str, Any]]] = {}
@@ -159,7 +170,7 @@ def list_groups(request: _Request, state: State) -> list[dict[str, Any]]:
     ]
 
 
-@get("/silences", sync_to_thread=True)
+@get("/silences", sync_to_thread=True, opt={"right": "viewer"})
 def list_silences(request: _Request, state: State) -> list[dict[str, Any]]:
     """Silences, those that ended in the last days too; by ``filter``, which speaks of their matchers."""
     context: Context = state.context
@@ -169,7 +180,7 @@ def list_silences(request: _Request, state: State) -> list[dict[str, Any]]:
     return [_shown(each, context) for each in found if _concerns(each.matchers, wanted)]
 
 
-@post("/silences", status_code=200, guards=[needs_token], sync_to_thread=True)
+@post("/silences", status_code=200, sync_to_thread=True, opt={"right": "responder"})
 def post_silence(state: State, data: JSONBody[PostedSilence]) -> dict[str, str]:
     """Begin or change a silence."""
     context: Context = state.context
@@ -189,19 +200,19 @@ def post_silence(state: State, data: JSONBody[PostedSilence]) -> dict[str, str]:
     return {"silenceID": silence.keep(context, begun, changes=bool(data.id)).id}
 
 
-@get("/silence/{silence_id:str}", sync_to_thread=True)
+@get("/silence/{silence_id:str}", sync_to_thread=True, opt={"right": "viewer"})
 def show_silence(state: State, silence_id: FromPath[str]) -> dict[str, Any]:
     """One silence."""
     return _shown(state.context.db.read(lambda tx: silences.load(tx, silence_id)), state.context)
 
 
-@delete("/silence/{silence_id:str}", status_code=200, guards=[needs_token], sync_to_thread=True)
+@delete("/silence/{silence_id:str}", status_code=200, sync_to_thread=True, opt={"right": "responder"})
 def delete_silence(state: State, silence_id: FromPath[str]) -> None:
     """End a silence now."""
     silence.end(state.context, silence_id)
 
 
-@get("/receivers", sync_to_thread=True)
+@get("/receivers", sync_to_thread=True, opt={"right": "viewer"})
 def list_receivers(state: State) -> list[dict[str, str]]:
     """Where alerts may go."""
     context: Context = state.context
@@ -211,7 +222,7 @@ def list_receivers(state: State) -> list[dict[str, str]]:
     return [{"name": name} for name in sorted({receiver(each) for each in to})]
 
 
-@get("/status", sync_to_thread=True)
+@get("/status", sync_to_thread=True, opt={"right": "viewer"})
 def status(state: State) -> dict[str, Any]:
     """What this is; amtool asks before it does anything."""
     context: Context = state.context
@@ -310,6 +321,7 @@ def complain(_: _Request, error: BongsuError | HTTPException) -> Response[bytes]
 
 alertmanager_router = Router(
     "/api/v2",
+    request_max_body_size=MANY_ALERTS,
     exception_handlers={BongsuError: complain, HTTPException: complain},
     route_handlers=[
         post_alerts, list_alerts, list_groups, list_silences, post_silence, show_silence, delete_silence,

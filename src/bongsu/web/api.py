@@ -2,37 +2,23 @@
 
 from __future__ import annotations
 
-import hmac
 from datetime import timedelta
 from typing import Any
 
 import msgspec
-from litestar import Response, Router, get, post
-from litestar.connection import ASGIConnection
+from litestar import Router, get, post
 from litestar.datastructures import State
-from litestar.exceptions import NotAuthorizedException
-from litestar.handlers import BaseRouteHandler
 from litestar.params import FromPath, FromQuery, JSONBody
-from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
 from bongsu.core.incident import Incident
 from bongsu.engine import command, impact, report
 from bongsu.engine.context import Context
 from bongsu.store import actions, incidents, outbox, timeline
-from bongsu.telemetry import REGISTRY
+
+VIEWER, RESPONDER = {"right": "viewer"}, {"right": "responder"}
 
 
-def needs_token(connection: ASGIConnection[Any, Any, Any, Any], _: BaseRouteHandler) -> None:
-    """Only who knows the API token may change anything."""
-    context: Context = connection.app.state.context
-    given = connection.headers.get("authorization", "")
-    if not hmac.compare_digest(given.encode(), f"Bearer {context.api_token}".encode()):
-        raise NotAuthorizedException(
-            "send the header Authorization: Bearer TOKEN, from the file api_token of the secrets"
-        )
-
-
-@get("/api/incidents", sync_to_thread=True)
+@get("/api/incidents", sync_to_thread=True, opt=VIEWER)
 def list_incidents(
     state: State, service: FromQuery[str | None] = None, status: FromQuery[str | None] = None
 ) -> list[dict[str, Any]]:
@@ -42,7 +28,7 @@ def list_incidents(
     return [view(each, context) for each in found]
 
 
-@get("/api/incidents/{incident_id:str}", sync_to_thread=True)
+@get("/api/incidents/{incident_id:str}", sync_to_thread=True, opt=VIEWER)
 def show_incident(state: State, incident_id: FromPath[str]) -> dict[str, Any]:
     """One incident with its timeline, deliveries and actions."""
     context: Context = state.context
@@ -62,7 +48,7 @@ def show_incident(state: State, incident_id: FromPath[str]) -> dict[str, Any]:
     }
 
 
-@get("/api/incidents/{incident_id:str}/report", sync_to_thread=True)
+@get("/api/incidents/{incident_id:str}/report", sync_to_thread=True, opt=VIEWER)
 def show_report(state: State, incident_id: FromPath[str]) -> dict[str, Any]:
     """An incident's report as facts."""
     found: dict[str, Any] = msgspec.to_builtins(report.collect(state.context, incident_id))
@@ -81,7 +67,7 @@ class By(msgspec.Struct):
     by: str = "api"
 
 
-@post("/api/incidents/{incident_id:str}/acknowledge", guards=[needs_token], status_code=200, sync_to_thread=True)
+@post("/api/incidents/{incident_id:str}/acknowledge", status_code=200, sync_to_thread=True, opt=RESPONDER)
 def acknowledge(state: State, incident_id: FromPath[str], data: JSONBody[By]) -> dict[str, Any]:
     """Take an incident."""
     return view(command.acknowledge(state.context, incident_id, data.by), state.context)
@@ -99,14 +85,14 @@ class Escalate(By, kw_only=True):
     tier: int
 
 
-@post("/api/incidents/{incident_id:str}/snooze", guards=[needs_token], status_code=200, sync_to_thread=True)
+@post("/api/incidents/{incident_id:str}/snooze", status_code=200, sync_to_thread=True, opt=RESPONDER)
 def snooze(state: State, incident_id: FromPath[str], data: JSONBody[Snooze]) -> dict[str, Any]:
     """Take an incident and let the next tiers wait."""
     minutes = data.minutes if abs(data.minutes) < 1e6 else 0.0
     return view(command.snooze(state.context, incident_id, data.by, timedelta(minutes=minutes)), state.context)
 
 
-@post("/api/incidents/{incident_id:str}/escalate", guards=[needs_token], status_code=200, sync_to_thread=True)
+@post("/api/incidents/{incident_id:str}/escalate", status_code=200, sync_to_thread=True, opt=RESPONDER)
 def escalate(state: State, incident_id: FromPath[str], data: JSONBody[Escalate]) -> dict[str, Any]:
     """Tell a tier now."""
     return view(command.escalate(state.context, incident_id, data.by, data.tier), state.context)
@@ -121,10 +107,9 @@ class Triage(By, kw_only=True):
 
 @post(
     "/api/incidents/{incident_id:str}/triage",
-    guards=[needs_token],
     status_code=200,
     sync_to_thread=True,
-    opt={"right": "responder"},
+    opt=RESPONDER,
 )
 def triage(state: State, incident_id: FromPath[str], data: JSONBody[Triage]) -> dict[str, Any]:
     """Judge an incident: urgent tells the department at once, not urgent puts it onto the next review's agenda."""
@@ -132,43 +117,30 @@ def triage(state: State, incident_id: FromPath[str], data: JSONBody[Triage]) -> 
     return view(judged, state.context)
 
 
-@get("/api/agenda", sync_to_thread=True, opt={"right": "viewer"})
+@get("/api/agenda", sync_to_thread=True, opt=VIEWER)
 def agenda(state: State) -> list[dict[str, Any]]:
     """Incidents that were judged not urgent and wait for the next review, the oldest first."""
     context: Context = state.context
     return [view(each, context) for each in context.db.read(incidents.agenda)]
 
 
-@get("/api/incidents/{incident_id:str}/impact", sync_to_thread=True, opt={"right": "viewer"})
+@get("/api/incidents/{incident_id:str}/impact", sync_to_thread=True, opt=VIEWER)
 def show_impact(state: State, incident_id: FromPath[str]) -> dict[str, Any]:
     """Who was hurt by an incident, counted from the access log, with the script that counted."""
     found: dict[str, Any] = msgspec.to_builtins(impact.of_incident(state.context, incident_id))
     return found
 
 
-@post("/api/incidents/{incident_id:str}/resolve", guards=[needs_token], status_code=200, sync_to_thread=True)
+@post("/api/incidents/{incident_id:str}/resolve", status_code=200, sync_to_thread=True, opt=RESPONDER)
 def resolve(state: State, incident_id: FromPath[str], data: JSONBody[By]) -> dict[str, Any]:
     """Declare an incident over."""
     return view(command.resolve(state.context, incident_id, data.by), state.context)
 
 
-@post("/api/incidents/{incident_id:str}/scale-out", guards=[needs_token], status_code=202, sync_to_thread=True)
+@post("/api/incidents/{incident_id:str}/scale-out", status_code=202, sync_to_thread=True, opt=RESPONDER)
 def scale_out(state: State, incident_id: FromPath[str], data: JSONBody[By]) -> dict[str, Any]:
     """Ask for the machines that are needed."""
     return {"machines": list(command.scale_out(state.context, incident_id, data.by))}
-
-
-@get("/healthz", sync_to_thread=True)
-def healthz(state: State) -> dict[str, Any]:
-    """Whether the database answers, and what waits for delivery."""
-    context: Context = state.context
-    return {"status": "ok", "outbox": context.db.read(outbox.counts), "time": context.clock.now().isoformat()}
-
-
-@get("/metrics", sync_to_thread=True, media_type="text/plain")
-def metrics() -> Response[bytes]:
-    """Bongsu's own metrics."""
-    return Response(generate_latest(REGISTRY), headers={"Content-Type": CONTENT_TYPE_LATEST})
 
 
 api_router = Router(
@@ -176,6 +148,6 @@ api_router = Router(
     route_handlers=[
         list_incidents, show_incident,
         show_report, show_impact, triage, agenda,
-        acknowledge, snooze, escalate, resolve, scale_out, healthz, metrics,
+        acknowledge, snooze, escalate, resolve, scale_out,
     ],
 )  # fmt: skip

@@ -105,6 +105,7 @@ class Console(Controller):
     """Pages for everyone who may reach this address."""
 
     path = "/incidents"
+    opt = {"right": "viewer"}  # noqa: RUF012 - Litestar reads it from the class
 
     @get("/", sync_to_thread=True)
     def list_incidents(self, request: Request[Any, Any, Any], state: State) -> Response[str]:
@@ -236,7 +237,7 @@ def _delivery(message: Message, tries: Sequence[Attempt], w: Words, now: datetim
     )
 
 
-@get("/", sync_to_thread=False)
+@get("/", sync_to_thread=False, opt={"right": "viewer"})
 def home(request: Request[Any, Any, Any]) -> Redirect:
     """The console begins with its incidents."""
     asked = asked_locale(request)

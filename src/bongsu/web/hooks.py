@@ -22,6 +22,7 @@ from bongsu.core.errors import InvalidInput
 from bongsu.engine import intake
 from bongsu.engine.context import Context, Integration
 from bongsu.telemetry import ALERTS
+from bongsu.web.alertmanager import MANY_ALERTS, UNREADABLE, moment_faults
 
 _Request = Request[Any, Any, Any]
 
@@ -54,7 +55,7 @@ class Plain(msgspec.Struct):
     url: str = ""
 
 
-@post("/{name:str}", status_code=202)
+@post("/{name:str}", status_code=202, opt={"right": "public"})
 async def take_hook(request: _Request, state: State, name: FromPath[str]) -> dict[str, int]:
     """Take alerts in; they are on disk when this answers with how many."""
     context: Context = state.context
@@ -86,7 +87,7 @@ def read_hook(body: bytes, integration: Integration, context: Context) -> list[A
             found = [HookAlert(labels, plain.status, annotations, generator_url=plain.url)]
         else:
             found = msgspec.json.decode(body, type=Hook).alerts
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+    except UNREADABLE as error:
         raise InvalidInput([f"the body is not a webhook of the form {integration.form!r}: {error}"]) from None
     problems: list[str] = []
     for number, each in enumerate(found):
@@ -97,9 +98,7 @@ def read_hook(body: bytes, integration: Integration, context: Context) -> list[A
             problems.append(f"{at}.labels: empty; an alert is known by its labels")
         problems += [f"{at}.labels: {key!r} is not a label name" for key in each.labels if not label_name(key)]
         moments = (("startsAt", each.starts_at), ("endsAt", each.ends_at))
-        problems += [
-            f"{at}.{key}: has no time zone" for key, when in moments if when is not None and when.tzinfo is None
-        ]
+        problems += [f"{at}.{key}: {fault}" for key, when in moments for fault in moment_faults(when)]
     if problems:
         raise InvalidInput(problems)
     return [_alert(each, integration, context) for each in found]
@@ -116,4 +115,4 @@ def _alert(each: HookAlert, integration: Integration, context: Context) -> Alert
     return Alert(labels, min(starts, now), ends, each.annotations, each.generator_url)
 
 
-hooks_router = Router("/api/hooks", route_handlers=[take_hook])
+hooks_router = Router("/api/hooks", route_handlers=[take_hook], request_max_body_size=MANY_ALERTS)

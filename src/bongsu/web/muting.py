@@ -17,7 +17,7 @@ from bongsu.core.muting import to_confirm
 from bongsu.core.silence import Silence
 from bongsu.engine import command, maintenance, silence
 from bongsu.engine.context import Context
-from bongsu.web.api import needs_token, view
+from bongsu.web.api import view
 
 
 class AskedMaintenance(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
@@ -57,7 +57,7 @@ def list_maintenances(state: State) -> list[dict[str, Any]]:
     return [_shown(each, state.context) for each in maintenance.listed(state.context)]
 
 
-@post("/api/maintenances", opt={"right": "responder"}, guards=[needs_token], sync_to_thread=True)
+@post("/api/maintenances", opt={"right": "responder"}, sync_to_thread=True)
 def keep_maintenance(state: State, data: JSONBody[AskedMaintenance]) -> dict[str, Any]:
     """Begin or plan a maintenance."""
     context: Context = state.context
@@ -72,7 +72,7 @@ def keep_maintenance(state: State, data: JSONBody[AskedMaintenance]) -> dict[str
 
 @post(
     "/api/maintenances/{maintenance_id:str}/end",
-    opt={"right": "responder"}, guards=[needs_token], status_code=200, sync_to_thread=True,
+    opt={"right": "responder"}, status_code=200, sync_to_thread=True,
 )  # fmt: skip
 def end_maintenance(state: State, maintenance_id: FromPath[str]) -> dict[str, Any]:
     """End one now, or call it off."""
@@ -96,7 +96,7 @@ def preview_silence(state: State, data: JSONBody[AskedSilence]) -> dict[str, Any
     }
 
 
-@post("/api/silences", opt={"right": "responder"}, guards=[needs_token], sync_to_thread=True)
+@post("/api/silences", opt={"right": "responder"}, sync_to_thread=True)
 def add_silence(state: State, data: JSONBody[AskedSilence]) -> dict[str, str]:
     """Begin a silence; refused when it mutes more than was shown, unless confirmed."""
     context: Context = state.context
@@ -108,7 +108,7 @@ def add_silence(state: State, data: JSONBody[AskedSilence]) -> dict[str, str]:
 
 @post(
     "/api/silences/{silence_id:str}/expire",
-    opt={"right": "responder"}, guards=[needs_token], status_code=200, sync_to_thread=True,
+    opt={"right": "responder"}, status_code=200, sync_to_thread=True,
 )  # fmt: skip
 def expire_silence(state: State, silence_id: FromPath[str]) -> dict[str, str]:
     """End a silence now."""
@@ -117,7 +117,7 @@ def expire_silence(state: State, silence_id: FromPath[str]) -> dict[str, str]:
 
 @post(
     "/api/incidents/{incident_id:str}/reassign",
-    opt={"right": "responder"}, guards=[needs_token], status_code=200, sync_to_thread=True,
+    opt={"right": "responder"}, status_code=200, sync_to_thread=True,
 )  # fmt: skip
 def reassign(state: State, incident_id: FromPath[str], data: JSONBody[HandOver]) -> dict[str, Any]:
     """Hand an incident over."""

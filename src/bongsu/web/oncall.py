@@ -11,6 +11,7 @@ from litestar.datastructures import State
 from litestar.params import FromPath
 from litestar.response import Redirect
 
+from bongsu.core.access import Via
 from bongsu.core.contact import is_over
 from bongsu.core.readiness import Standing, Standings
 from bongsu.core.roster import calendar
@@ -19,12 +20,13 @@ from bongsu.core.schedule import Directory, Person, Team
 from bongsu.engine import contacts, people, readiness
 from bongsu.engine.context import Context
 from bongsu.render.people import fault_words, took_words, unreached_words
-from bongsu.render.words import N_, Words
+from bongsu.render.quiet import WEEKDAYS, quiet_words
+from bongsu.render.words import Words
 from bongsu.store import contacts as rounds
 from bongsu.web.pages import ERROR_PAGES, asked_locale, page, words_of
+from bongsu.web.rights import act_by
 
 VIEWER, PUBLIC = {"right": "viewer"}, {"right": "public"}
-WEEKDAYS = (N_("Mon"), N_("Tue"), N_("Wed"), N_("Thu"), N_("Fri"), N_("Sat"), N_("Sun"))
 _HUES = 6
 
 
@@ -195,7 +197,10 @@ def _reader(kind: str, each: Person | Team, directory: Directory, known: Standin
     if isinstance(each, Team):
         about = ", ".join(directory.people[name].name for name in each.members if name in directory.people)
     else:
-        about = ", ".join(name for name, schedule in sorted(directory.schedules.items()) if each.id in schedule.people)
+        turns = [name for name, schedule in sorted(directory.schedules.items()) if each.id in schedule.people]
+        about = " · ".join(
+            part for part in (", ".join(turns), quiet_words(each.quiet, w) if each.quiet else "") if part
+        )
     ways = tuple(_way(address, known[f"{kind}:{each.id}", address], wall, w) for address in each.addresses)
     return Reader(each.name, about, ways)
 
@@ -250,6 +255,8 @@ def show_question(request: Request[Any, Any, Any], state: State, token: FromPath
 @post("/c/{token:str}", opt=PUBLIC, sync_to_thread=True)
 def answer_question(request: Request[Any, Any, Any], state: State, token: FromPath[str]) -> Redirect:
     """Yes, this reaches me."""
+    ask = contacts.asked(state.context, token)
+    act_by(request, ask.recipient.name, Via.LINK, "answer_question", ask.recipient.address)
     contacts.answer(state.context, token)
     asked = asked_locale(request)
     return Redirect(f"/c/{token}?lang={asked}" if asked else f"/c/{token}", status_code=303)

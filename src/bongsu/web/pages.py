@@ -12,13 +12,20 @@ from typing import Any
 
 from litestar import MediaType, Request, Response, Router
 from litestar.datastructures import CacheControlHeader
-from litestar.exceptions import HTTPException
+from litestar.exceptions import HTTPException, NotAuthorizedException
+from litestar.response import Redirect
 from litestar.static_files import create_static_files_router
+from litestar.types import Message, Scope
+from markupsafe import Markup
 
+from bongsu.core.access import Right, Via
 from bongsu.core.errors import BongsuError, IllegalTransition, InvalidInput, NotFound, Stale
+from bongsu.engine.accounts import SetUpAlready
 from bongsu.ports import Unavailable
 from bongsu.render.links import Expired, Forged
 from bongsu.render.words import N_, STYLES, Words, environment, spoken
+from bongsu.web.problems import route_of
+from bongsu.web.rights import FIELD, person_of, who_asks
 
 log = logging.getLogger("bongsu.web")
 TEMPLATES = Path(__file__).parent / "templates"
@@ -35,25 +42,52 @@ _POLICY = "; ".join(
 )
 
 
+NAVIGATION = (
+    ("/incidents", N_("Incidents"), Right.VIEWER),
+    ("/oncall", N_("On call"), Right.VIEWER),
+    ("/people", N_("People"), Right.VIEWER),
+    ("/silences", N_("Silences"), Right.VIEWER),
+    ("/deliveries", N_("Deliveries"), Right.VIEWER),
+    ("/review", N_("Review"), Right.VIEWER),
+    ("/settings", N_("Settings"), Right.VIEWER),
+    ("/users", N_("Users"), Right.ADMIN),
+    ("/audit", N_("Audit log"), Right.ADMIN),
+)
+
+
 class NotListed(BongsuError):
     """Whom this link was sent to is not among the people and teams any more."""
 
 
+_HARMLESS = (
+    (b"x-content-type-options", b"nosniff"),
+    (b"x-frame-options", b"DENY"),
+    (b"referrer-policy", b"no-referrer"),
+    (b"cache-control", b"no-store"),
+)
+
+
 def page_settings() -> dict[str, Any]:
-    """What the application adds for the pages: headers that are right for every answer."""
-    return {
-        "response_headers": {
-            "X-Content-Type-Options": "nosniff",
-            "X-Frame-Options": "DENY",
-            "Referrer-Policy": "no-referrer",
-        }
-    }
+    """What the application adds for the pages: headers that are right for every answer, whoever gives it."""
+    return {"before_send": [_harmless]}
+
+
+async def _harmless(message: Message, _: Scope) -> None:
+    if message["type"] == "http.response.start":
+        given = {name.lower() for name, _ in message["headers"]}
+        message["headers"] = [*message["headers"], *(each for each in _HARMLESS if each[0] not in given)]
 
 
 def static_router() -> Router:
     """The style sheets, those of the reports too."""
     cached = CacheControlHeader(max_age=3600, public=True)
-    return create_static_files_router(path="/static", directories=[STATIC, STYLES], name="static", cache_control=cached)
+    return create_static_files_router(
+        path="/static",
+        directories=[STATIC, STYLES],
+        name="static",
+        cache_control=cached,
+        opt={"right": "public"},
+    )
 
 
 @functools.cache
@@ -70,10 +104,14 @@ def asked_locale(request: Request[Any, Any, Any]) -> str | None:
 
 
 def locale_of(request: Request[Any, Any, Any]) -> str:
-    """The language to answer in: the one asked for, else the first known one that the browser accepts."""
+    """The language to answer in: the one asked for, the person's who is logged in, or what the browser accepts."""
     asked = asked_locale(request)
     if asked:
         return asked
+    context = getattr(request.app.state, "context", None)
+    person = person_of(request, context) if context is not None else None
+    if person is not None:
+        return spoken(person.locale)
     for part in request.headers.get("accept-language", "").split(","):
         tag = part.split(";")[0].strip()
         if tag and spoken(tag) == tag.split("-")[0].lower():
@@ -101,11 +139,25 @@ def page(
     w = words_of(request, locale)
     spoken_here = w.locale
     suffix = f"?lang={asked}" if asked else ""
-    shared = {"w": w, "lang": suffix, "path": request.url.path, "version": _version()}
+    shared = {"w": w, "lang": suffix, "path": request.url.path, "version": _version(), **_frame(request)}
     context = getattr(request.app.state, "context", None)
     shared["speed"] = context.timescale.speed if context is not None else 1.0
     html = environment(spoken_here, TEMPLATES).get_template(template).render({**shared, **values})
     return html_response(html, spoken_here, status=status)
+
+
+def _frame(request: Request[Any, Any, Any]) -> dict[str, object]:
+    """What stands around every page: where one may go, who is logged in, and what the forms of a session carry."""
+    who = who_asks(request)
+    there = {route.path for route in request.app.routes}
+    shown = [(path, word) for path, word, needed in NAVIGATION if path in there and who.right.covers(needed)]
+    field = Markup('<input type="hidden" name="{}" value="{}">').format(FIELD, who.csrf) if who.csrf else ""
+    return {
+        "navigation": shown,
+        "user": who.name if who.via is Via.SESSION else "",
+        "log_in": "/login" in there and who.via is Via.NOBODY,
+        "csrf": field,
+    }
 
 
 def html_response(html: str, locale: str, *, style: str = "'self'", status: int = 200) -> Response[str]:
@@ -114,9 +166,6 @@ def html_response(html: str, locale: str, *, style: str = "'self'", status: int 
         "Content-Security-Policy": _POLICY.format(style=style),
         "Cache-Control": "no-store",
         "Content-Language": locale,
-        "Referrer-Policy": "no-referrer",
-        "X-Content-Type-Options": "nosniff",
-        "X-Frame-Options": "DENY",
         "Vary": "Accept-Language",
     }
     return Response(html, media_type=MediaType.HTML, headers=headers, status_code=status)
@@ -129,6 +178,7 @@ _ERRORS: dict[type[BongsuError], tuple[int, str, str]] = {
         N_("Open the newest mail of the incident, or the incident on the console."),
     ),
     Forged: (403, N_("This link is not valid"), N_("Copy it whole from the mail, without a line break.")),
+    SetUpAlready: (410, N_("This link is too old"), N_("Print a new one: bongsu user setup-link")),
     NotListed: (403, N_("This link is not valid any more"), N_("Ask for an address of your own in bongsu.toml.")),
     NotFound: (404, N_("There is no such page"), N_("Look through the list of incidents.")),
     IllegalTransition: (
@@ -148,17 +198,37 @@ def error_page(request: Request[Any, Any, Any], error: BongsuError) -> Response[
     found = (told for kind, told in _ERRORS.items() if isinstance(error, kind))
     status, title, hint = next(found, _UNKNOWN)
     if status == 500:
-        log.error("unexpected", extra={"path": request.url.path}, exc_info=error)
+        log.error("unexpected", extra={"path": route_of(request)}, exc_info=error)
     problems = error.problems if isinstance(error, InvalidInput) else []
     return page(request, "error.html", {"title": title, "hint": hint, "problems": problems}, status=status)
 
 
-def refused_page(request: Request[Any, Any, Any], error: HTTPException) -> Response[str]:
-    """What the framework refuses, as a page."""
-    title, hint = (_ERRORS[NotFound] if error.status_code == 404 else _ERRORS[InvalidInput])[1:]
-    problems = [] if error.status_code == 404 else [error.detail]
+_REFUSED = {
+    401: (N_("Log in first"), N_("This is for people with an account.")),
+    403: (N_("You may not do that"), N_("Ask an admin for the role that is named below.")),
+    404: _ERRORS[NotFound][1:],
+}
+
+
+def refused_page(request: Request[Any, Any, Any], error: HTTPException) -> Response[Any]:
+    """What the framework refuses, as a page; whoever is not logged in comes back after logging in."""
+    if isinstance(error, NotAuthorizedException) and request.method == "GET":
+        return Redirect("/login", query_params={"next": _asked_for(request)}, headers={"Cache-Control": "no-store"})
+    title, hint = _REFUSED.get(error.status_code, _ERRORS[InvalidInput][1:])
+    problems = [] if error.status_code in (401, 404) else [error.detail]
     return page(request, "error.html", {"title": title, "hint": hint, "problems": problems}, status=error.status_code)
 
 
-ERROR_PAGES: dict[Any, Any] = {BongsuError: error_page, HTTPException: refused_page}
+def _asked_for(request: Request[Any, Any, Any]) -> str:
+    return f"{request.url.path}?{request.url.query}" if request.url.query else request.url.path
+
+
+def unexpected_page(request: Request[Any, Any, Any], error: Exception) -> Response[str]:
+    """A fault of our own: the log has it, the page says nothing of it."""
+    log.error("unexpected", extra={"path": route_of(request)}, exc_info=error)
+    status, title, hint = _UNKNOWN
+    return page(request, "error.html", {"title": title, "hint": hint, "problems": []}, status=status)
+
+
+ERROR_PAGES: dict[Any, Any] = {BongsuError: error_page, HTTPException: refused_page, Exception: unexpected_page}
 """For the routers of pages; the API answers in JSON instead."""

@@ -20,7 +20,6 @@ from bongsu.render.people import fault_words
 from bongsu.render.words import Words
 from bongsu.store import contacts as rounds
 from bongsu.store import overrides
-from bongsu.web.api import needs_token
 
 VIEWER, RESPONDER, PUBLIC = {"right": "viewer"}, {"right": "responder"}, {"right": "public"}
 _FAR = 53
@@ -101,7 +100,7 @@ def list_overrides(state: State) -> list[dict[str, Any]]:
     return [_override(each) for each in found]
 
 
-@post("/api/overrides", opt=RESPONDER, guards=[needs_token], status_code=201, sync_to_thread=True)
+@post("/api/overrides", opt=RESPONDER, status_code=201, sync_to_thread=True)
 def stand_in(state: State, data: JSONBody[StandIn]) -> dict[str, Any]:
     """Somebody stands in."""
     start = _aware(data.start, "start") if data.start is not None else state.context.clock.now()
@@ -110,20 +109,20 @@ def stand_in(state: State, data: JSONBody[StandIn]) -> dict[str, Any]:
     return _override(made)
 
 
-@post("/api/overrides/{override_id:str}/end", opt=RESPONDER, guards=[needs_token], status_code=200, sync_to_thread=True)
+@post("/api/overrides/{override_id:str}/end", opt=RESPONDER, status_code=200, sync_to_thread=True)
 def take_back(state: State, override_id: FromPath[str]) -> dict[str, Any]:
     """Take an override back; what has passed of it stays."""
     return _override(people.take_back(state.context, override_id))
 
 
-@post("/api/swaps", opt=RESPONDER, guards=[needs_token], status_code=201, sync_to_thread=True)
+@post("/api/swaps", opt=RESPONDER, status_code=201, sync_to_thread=True)
 def swap(state: State, data: JSONBody[Swap]) -> list[dict[str, Any]]:
     """Two people exchange their next shifts."""
     after = _aware(data.after, "after") if data.after is not None else None
     return [_override(each) for each in people.swap(state.context, data.schedule, data.one, data.other, data.by, after)]
 
 
-@get("/api/feeds/{kind:str}/{name:str}", opt=RESPONDER, guards=[needs_token], sync_to_thread=True)
+@get("/api/feeds/{kind:str}/{name:str}", opt=RESPONDER, sync_to_thread=True)
 def feed_address(state: State, kind: FromPath[str], name: FromPath[str]) -> dict[str, str]:
     """Where a calendar program subscribes to the shifts of a person or a schedule."""
     return {"address": feeds.address(state.context, kind, name)}
@@ -143,7 +142,7 @@ class Verify(msgspec.Struct, forbid_unknown_fields=True):
     by: _Word = "api"
 
 
-@post("/api/contacts/rounds", opt=RESPONDER, guards=[needs_token], status_code=201, sync_to_thread=True)
+@post("/api/contacts/rounds", opt=RESPONDER, status_code=201, sync_to_thread=True)
 def verify(state: State, data: JSONBody[Verify]) -> dict[str, Any]:
     """Ask people whether mails reach them."""
     started = contacts.start(state.context, data.by, tuple(data.who))

@@ -17,7 +17,7 @@ from bongsu.engine.context import Context
 from bongsu.render.followup import item_row, markdown, pace_rows, section_words
 from bongsu.web.console import line
 from bongsu.web.pages import ERROR_PAGES, asked_locale, page, words_of
-from bongsu.web.written import named, needs_this_computer
+from bongsu.web.rights import named
 
 FORTNIGHTLY = Meeting(timedelta(days=14), datetime(2026, 1, 5, 10, tzinfo=UTC))
 """What counts as the span between reviews where none is configured."""
@@ -51,10 +51,10 @@ def show_review(request: Request[Any, Any, Any], state: State) -> Response[str]:
     return page(request, "review.html", values)
 
 
-@post("/review/close", opt={"right": "responder"}, guards=[needs_this_computer], sync_to_thread=True)
+@post("/review/close", opt={"right": "responder"}, sync_to_thread=True)
 def close_review(request: Request[Any, Any, Any], state: State, data: URLEncodedBody[Close]) -> Redirect:
     """Take an incident off the agenda."""
-    review.close(state.context, data.ids.split(), named(data.by))
+    review.close(state.context, data.ids.split(), named(request, data.by))
     asked = asked_locale(request)
     return Redirect(f"/review?lang={asked}" if asked else "/review", status_code=303)
 

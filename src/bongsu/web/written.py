@@ -3,15 +3,11 @@
 from __future__ import annotations
 
 from datetime import date
-from ipaddress import ip_address
 from typing import Any
 
 import msgspec
 from litestar import Controller, Request, Response, Router, get, post
-from litestar.connection import ASGIConnection
 from litestar.datastructures import State
-from litestar.exceptions import PermissionDeniedException
-from litestar.handlers import BaseRouteHandler
 from litestar.params import FromPath, URLEncodedBody
 from litestar.response import Redirect
 
@@ -25,6 +21,7 @@ from bongsu.render.pdf import pdf
 from bongsu.render.reports import report_html
 from bongsu.store import editions, incidents
 from bongsu.web.pages import ERROR_PAGES, asked_locale, page, words_of
+from bongsu.web.rights import named
 
 
 class Text(msgspec.Struct):
@@ -79,23 +76,6 @@ def day(text: str) -> date:
         raise InvalidInput([f"{text!r} is no date; write it as 2026-03-31"]) from None
 
 
-def needs_this_computer(connection: ASGIConnection[Any, Any, Any, Any], _: BaseRouteHandler) -> None:
-    """While nobody can log in, only a browser on this computer (or a proxy that lets people in) may write."""
-    try:
-        local = connection.client is None or ip_address(connection.client.host).is_loopback
-    except ValueError:
-        local = True  # a Unix socket has no address
-    if not local:
-        raise PermissionDeniedException("write from the computer Bongsu runs on, or with a token: bongsu report --help")
-
-
-def named(by: str) -> str:
-    """Who does it. Raises InvalidInput when nobody is named."""
-    if not by.strip():
-        raise InvalidInput(["say who you are"])
-    return by.strip()
-
-
 class Writing(Controller):
     """One report's written parts."""
 
@@ -129,48 +109,48 @@ class Writing(Controller):
         }
         return page(request, "written.html", values)
 
-    @post("/report/edit", guards=[needs_this_computer], sync_to_thread=True)
+    @post("/report/edit", sync_to_thread=True)
     def save(
         self, request: Request[Any, Any, Any], state: State, incident_id: FromPath[str], data: URLEncodedBody[Text]
     ) -> Redirect:
         """Keep what was written."""
         texts = {name: getattr(data, name) for name in section_words(words_of(request))}
-        followup.edit(state.context, incident_id, named(data.by), texts, tags_of(data.tags), data.based_on)
+        followup.edit(state.context, incident_id, named(request, data.by), texts, tags_of(data.tags), data.based_on)
         return _back(request, incident_id)
 
-    @post("/report/approve", guards=[needs_this_computer], sync_to_thread=True)
+    @post("/report/approve", sync_to_thread=True)
     def approve(
         self, request: Request[Any, Any, Any], state: State, incident_id: FromPath[str], data: URLEncodedBody[Approve]
     ) -> Redirect:
         """Declare it final."""
-        followup.approve(state.context, incident_id, named(data.by), data.number)
+        followup.approve(state.context, incident_id, named(request, data.by), data.number)
         return _back(request, incident_id)
 
-    @post("/report/withdraw", guards=[needs_this_computer], sync_to_thread=True)
+    @post("/report/withdraw", sync_to_thread=True)
     def withdraw(
         self, request: Request[Any, Any, Any], state: State, incident_id: FromPath[str], data: URLEncodedBody[Approve]
     ) -> Redirect:
         """Let it be changed again."""
-        followup.withdraw(state.context, incident_id, named(data.by))
+        followup.withdraw(state.context, incident_id, named(request, data.by))
         return _back(request, incident_id)
 
-    @post("/report/share", guards=[needs_this_computer], sync_to_thread=True)
+    @post("/report/share", sync_to_thread=True)
     def share(
         self, request: Request[Any, Any, Any], state: State, incident_id: FromPath[str], data: URLEncodedBody[Share]
     ) -> Redirect:
         """Mail it to people and teams."""
-        followup.share(state.context, incident_id, named(data.by), data.to.split())
+        followup.share(state.context, incident_id, named(request, data.by), data.to.split())
         return _back(request, incident_id)
 
-    @post("/items", guards=[needs_this_computer], sync_to_thread=True)
+    @post("/items", sync_to_thread=True)
     def add(
         self, request: Request[Any, Any, Any], state: State, incident_id: FromPath[str], data: URLEncodedBody[NewItem]
     ) -> Redirect:
         """Promise something."""
-        followup.add_item(state.context, incident_id, named(data.by), data.text, data.owner, day(data.due))
+        followup.add_item(state.context, incident_id, named(request, data.by), data.text, data.owner, day(data.due))
         return _back(request, incident_id)
 
-    @post("/items/{item_id:int}/done", guards=[needs_this_computer], sync_to_thread=True)
+    @post("/items/{item_id:int}/done", sync_to_thread=True)
     def done(
         self,
         request: Request[Any, Any, Any],
@@ -180,7 +160,7 @@ class Writing(Controller):
         data: URLEncodedBody[Done],
     ) -> Redirect:
         """It is done."""
-        followup.finish_item(state.context, item_id, named(data.by), data.result)
+        followup.finish_item(state.context, item_id, named(request, data.by), data.result)
         return _back(request, incident_id)
 
     @get("/report.pdf", opt={"right": "viewer"}, sync_to_thread=True)
