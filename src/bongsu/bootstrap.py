@@ -23,7 +23,7 @@ from bongsu.config import Config, PersonSection, PolicySection, TeamSection, mac
 from bongsu.config import Service as ServiceSection
 from bongsu.config.checks import zone
 from bongsu.config.invariants import load_invariants
-from bongsu.config.rosters import beat_of, hours, layers_of, weekly, zone_of
+from bongsu.config.rosters import beat_of, hours, layers_of, quiet_of, weekly, zone_of
 from bongsu.config.sections import DataSection, ScheduleSection
 from bongsu.config.web import SENDER, Web
 from bongsu.core.access import Access, Right
@@ -73,6 +73,7 @@ def policy_of(name: str, section: PolicySection) -> Policy:
         blind=first if section.blind is None else tuple(section.blind),
         resolve_full_burn=section.resolve_full_burn,
         flat_line=section.flat_line,
+        severity=section.severity,
     )
 
 
@@ -122,7 +123,7 @@ def meeting_of(config: Config) -> Meeting | None:
 def directory_of(config: Config) -> Directory:
     """Everybody who can be told."""
     return Directory(
-        people={name: _person(name, each) for name, each in config.person.items()},
+        people={name: _person(name, each, config.site.time_zone) for name, each in config.person.items()},
         teams={name: _team(name, each) for name, each in config.team.items()},
         schedules={name: schedule_of(each, config) for name, each in config.schedule.items()},
         zone=zone(config.site.time_zone),
@@ -147,9 +148,10 @@ def weeklies_of(config: Config) -> tuple[Weekly, Weekly]:
     return Weekly(verify, tuple(asking.report_to)), Weekly(mail, tuple(ready.mail_to))
 
 
-def _person(name: str, section: PersonSection) -> Person:
+def _person(name: str, section: PersonSection, site: str) -> Person:
     addresses = tuple(contact.address for contact in section.contact)
-    return Person(name, section.name, section.locale, addresses, _zone(section.time_zone))
+    quiet = quiet_of(section.quiet, section.time_zone or site) if section.quiet else None
+    return Person(name, section.name, section.locale, addresses, _zone(section.time_zone), quiet)
 
 
 def _team(name: str, section: TeamSection) -> Team:

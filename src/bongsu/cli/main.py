@@ -8,6 +8,7 @@ from bongsu import __version__
 from bongsu.cli import (
     accounts,
     backup,
+    burst,
     check,
     contacts,
     data,
@@ -64,6 +65,7 @@ app.command("lessons")(report.lessons)
 app.add_typer(lab.app, name="lab")
 app.add_typer(drill.app, name="drill")
 app.add_typer(policy.app, name="policy")
+app.add_typer(burst.app, name="burst")
 
 
 @app.callback(invoke_without_command=True)

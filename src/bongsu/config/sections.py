@@ -7,11 +7,13 @@ from pathlib import Path
 
 import msgspec
 
+from bongsu.config.quiet import QuietSection
 from bongsu.config.watching import HeartbeatOut, HeartbeatSection, Time
 from bongsu.config.web import Web
 from bongsu.core.burst import Mode, OnStop
 from bongsu.core.delivery import CHANNEL
 from bongsu.core.impact import GRACE
+from bongsu.core.severity import Severity
 from bongsu.profiles import ProfileSection
 
 
@@ -118,6 +120,7 @@ class RunwaySection(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
 class PolicySection(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """An escalation policy; ``over`` is ``"baseline"`` or a number (0..1 for the CPU)."""
 
+    severity: Severity = Severity.CRITICAL
     signal: str = "cpu"
     over: float | str = "baseline"
     settle: timedelta = timedelta(minutes=2)
@@ -160,6 +163,7 @@ class PersonSection(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     name: str
     locale: str = "en"
     time_zone: str | None = None
+    quiet: QuietSection | None = None
     contact: list[ContactSection] = []
 
 

@@ -17,6 +17,7 @@ from bongsu.core.incident import SILENCE, Entry, Facts, Muted, Seen
 from bongsu.core.maintenance import BEYOND
 from bongsu.core.policy import ON_CALL_ALONE, Policy
 from bongsu.core.routing import ALERTS, Destination
+from bongsu.core.severity import LABEL, gravest, said_by
 from bongsu.core.silence import Silence, muting
 from bongsu.engine import maintenance
 from bongsu.engine.apply import apply, start
@@ -179,14 +180,15 @@ def _decide(tx: Transaction, context: Context, to: Destination) -> None:
     quiet = silences.since(tx, now)
     heard = _heard(tx, to, quiet, now)
     current = incidents.latest(tx, to.service, to.policy, to.group)
-    seen = _seen([kept.alert for kept in heard], current.seen.facts if current else {}, now)
+    policy = current.policy if current is not None and current.open else _policy(context, to)
+    seen = _seen([kept.alert for kept in heard], current.seen.facts if current else {}, policy, now)
     if current is not None and current.open and not heard and quiet:
-        seen = _silenced(tx, to, quiet, seen, now)
+        seen = _silenced(tx, to, quiet, seen, policy, now)
     seen = maintenance.look(tx, to.service, to.policy, seen, now)
     if current is not None and current.open:
         current = apply(tx, context, current.id, escalation.Observed(seen), now)
     elif heard:
-        begun, effects = escalation.begin(new_id(now), to.service, _policy(context, to), seen, now)
+        begun, effects = escalation.begin(new_id(now), to.service, policy, seen, now)
         current = start(tx, context, (replace(begun, group=to.group), effects), now)
     if current is not None and quiet:
         alerts.join(tx, [kept.fingerprint for kept in heard if kept.incident_id != current.id], current.id)
@@ -207,14 +209,16 @@ def _heard(tx: Transaction, to: Destination, quiet: Sequence[Silence], now: date
     return heard[:ENOUGH]
 
 
-def _silenced(tx: Transaction, to: Destination, quiet: Sequence[Silence], seen: Seen, now: datetime) -> Seen:
+def _silenced(
+    tx: Transaction, to: Destination, quiet: Sequence[Silence], seen: Seen, policy: Policy, now: datetime
+) -> Seen:
     """An open incident all of whose alerts are silenced stays as it is and tells no tier until the silence ends."""
     firing = alerts.firing(tx, now, to, limit=ENOUGH)
     by = {name for kept in firing for name in muting(quiet, kept.alert.labels, now)}
     if not firing:
         return seen
     last = max((each for each in quiet if each.id in by), key=lambda each: each.ends_at)
-    still = _seen([kept.alert for kept in firing], seen.facts, now)
+    still = _seen([kept.alert for kept in firing], seen.facts, policy, now)
     return replace(still, muted=Muted(SILENCE, last.created_by, last.ends_at, BEYOND))
 
 
@@ -236,7 +240,7 @@ def _policy(context: Context, to: Destination) -> Policy:
     return own.of_on_call(to.policy) if to.policy in ON_CALL_ALONE else own.of_alerts(ALERTS)
 
 
-def _seen(firing: Sequence[Alert], before: Facts, now: datetime) -> Seen:
+def _seen(firing: Sequence[Alert], before: Facts, policy: Policy, now: datetime) -> Seen:
     """What the alerts say; once none fires, ``before`` still tells what it was about."""
     since = min((alert.starts_at for alert in firing), default=None)
     first = firing[0] if firing else None
@@ -250,6 +254,7 @@ def _seen(firing: Sequence[Alert], before: Facts, now: datetime) -> Seen:
         facts={
             "alertname": ", ".join(sorted({alert.name for alert in firing})),
             "summary": first.annotations.get("summary", ""),
+            LABEL: gravest((said_by(alert.labels, policy.severity) for alert in firing), policy.severity).value,
         }
         if first
         else before,

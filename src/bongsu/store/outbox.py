@@ -37,6 +37,8 @@ _PUT_CLAIMED = {
 class Message:
     """A row of the outbox. ``decided_at`` is service time; ``written_at`` and ``accepted_at`` are wall time.
 
+    ``written_at`` of what quiet hours hold back is their end.
+
     ``incident_id`` is empty for what belongs to no incident; ``digest_id`` is the message that tells this one.
     """
 
@@ -130,6 +132,19 @@ def is_due(tx: Connection, now: datetime, *, mail: bool = True) -> bool:
 def renew(tx: Connection, messages: Sequence[Message], lease: timedelta = LEASE) -> None:
     """Hold claimed messages for longer; those lost to somebody else stay lost."""
     _lease(tx, messages, _until(tx, lease))
+
+
+def redate(tx: Connection, messages: Sequence[Message]) -> None:
+    """Write anew when these are due and what they say; one that was tried already stays as it is."""
+    untried = (outbox.c.id == bindparam("of_id")) & (outbox.c.state == "pending") & (outbox.c.attempts == 0)
+    change = update(outbox).where(untried)
+    change = change.values(facts=bindparam("to_facts"), written_at=bindparam("to_at"), due_at=bindparam("to_due_at"))
+    anew = [
+        {"of_id": each.id, "to_facts": pack(each.facts), "to_at": each.written_at, "to_due_at": each.due_at}
+        for each in sorted(messages, key=lambda each: each.id)
+    ]
+    if anew:
+        tx.execute(change, anew)
 
 
 def let_go(tx: Connection, messages: Sequence[Message]) -> None:

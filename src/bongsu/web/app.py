@@ -26,11 +26,13 @@ from bongsu.web.login import login_router
 from bongsu.web.muting import muting_router
 from bongsu.web.oncall import people_router
 from bongsu.web.pages import page_settings
+from bongsu.web.passing import passing_router
 from bongsu.web.people_api import people_api_router
 from bongsu.web.problems import answer, refuse, unexpected
 from bongsu.web.review import review_router
 from bongsu.web.rights import guard
 from bongsu.web.settings import settings_router
+from bongsu.web.silences import silences_router
 from bongsu.web.watching import watching_router
 from bongsu.web.written import written_router
 
@@ -65,10 +67,12 @@ def create_app(context: Context) -> Door:
             console_router,
             impacts_router,
             letters_router,
+            passing_router,
             people_router,
             deliveries_pages,
             written_router,
             review_router,
+            silences_router,
             login_router,
             settings_router,
             admin_router,
