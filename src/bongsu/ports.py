@@ -10,7 +10,7 @@ from typing import Protocol
 
 from bongsu.core.backups import Backup
 from bongsu.core.errors import BongsuError
-from bongsu.core.impact import Traffic
+from bongsu.core.impact import Arrivals, Traffic
 from bongsu.core.recovery import Verification
 
 Samples = tuple[tuple[datetime, float], ...]
@@ -154,6 +154,10 @@ class AccessLog(Protocol):
 
     def traffic(self, calm: tuple[datetime, datetime], window: tuple[datetime, datetime]) -> Traffic:
         """Impact in ``window``, and what rose against ``calm``."""
+        ...
+
+    def arrivals(self, window: tuple[datetime, datetime], step: timedelta) -> tuple[Arrivals, ...]:
+        """Users' requests in each ``step`` of a time, in its order."""
         ...
 
 
