@@ -168,6 +168,10 @@ class Data(Protocol):
         """Ask every invariant, at one moment of the data."""
         ...
 
+    def backups(self) -> list[Backup]:
+        """The newest first."""
+        ...
+
     def back_up(self) -> Backup:
         """Make a backup; old ones go that are due."""
         ...
