@@ -1,4 +1,4 @@
-.PHONY: help drill drill-sabotage up down test check bench bench-ingest bench-mail bench-instrument crash dashboards replay-images verify-grafana lock messages bench-forecast bench-backtest bench-restore bench-impact
+.PHONY: help drill drill-sabotage up down test check bench bench-ingest bench-mail bench-memory bench-instrument crash dashboards replay-images verify-grafana lock messages bench-forecast bench-backtest bench-restore bench-impact
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile
@@ -33,6 +33,10 @@ bench-ingest: ## taking alerts in, beside Alertmanager (needs wrk and prometheus
 bench-mail: ## from a posted alert to an accepted mail, beside Alertmanager
 	sh bin/install
 	.venv/bin/python -m bench.mail
+
+bench-memory: ## what the server holds in memory, idle and busy, and its CPU while idle (4 minutes; BENCH_SOAK=3600 for longer)
+	sh bin/install
+	.venv/bin/python -m bench.memory
 
 crash: ## kill -9 of the server 200 times per database: nothing lost, at most one repeat (CRASH_ROUNDS=20 for fewer)
 	sh bin/install

@@ -15,7 +15,7 @@ import numpy as np
 
 from bench.series import NAB, read_series
 from bongsu.catalogue import load_catalogue
-from bongsu.cli.policy import ORDINARY
+from bongsu.cli.subject import ORDINARY
 from bongsu.core.analogue import DAY
 from bongsu.core.verdicts import Past, judge
 

@@ -115,7 +115,7 @@ class Victim:
         with (self._folder / "log").open("ab") as log:
             command = [sys.executable, "-m", "bongsu", "serve", "--config", str(self._folder / "bongsu.toml")]
             self.process = subprocess.Popen([*command, "--log-level", "warning"], stdout=log, stderr=log)
-        wait_for("bongsu serve", lambda: answers(f"http://127.0.0.1:{self.port}/healthz"))
+        wait_for("bongsu serve", lambda: answers(f"http://127.0.0.1:{self.port}/readyz"))
 
     def kill(self) -> float:
         """With -9; when."""

@@ -145,7 +145,7 @@ def bongsu(sink: Sink, store: str = "") -> Iterator[Peer]:
     with (folder / "log").open("wb") as log:
         command = [sys.executable, "-m", "bongsu", "serve", "--config", str(folder / "bongsu.toml")]
         process = subprocess.Popen([*command, "--log-level", "warning"], stdout=log, stderr=log)
-    wait_for("bongsu serve", lambda: answers(f"http://127.0.0.1:{port}/healthz"))
+    wait_for("bongsu serve", lambda: answers(f"http://127.0.0.1:{port}/readyz"))
     yield Peer(port, sink)
     process.terminate()
     process.wait(20)

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from bongsu.bootstrap import directory_of, policy_of, service_of
-from bongsu.cli.check import unreachable
+from bongsu.cli.check import asleep, unreachable
 from bongsu.config import load
 from bongsu.config.rosters import length
 from bongsu.core.errors import InvalidInput
@@ -175,3 +175,24 @@ only = ["fri-mon 22:00-07:00", "sat,sun"]
         Hours(frozenset({4, 5, 6, 0}), time(22), time(7)),
         Hours(frozenset({5, 6}), time(0), time(0)),
     )
+
+
+def test_quiet_hours_and_severity(tmp_path: Path) -> None:
+    quiet = 'quiet = { hours = ["22:00-07:00", "sat,sun"], unless = "critical" }\ntime_zone = "Asia/Seoul"\n'
+    good = GOOD.replace('name = "Kim Jimin"\n', 'name = "Kim Jimin"\n' + quiet)
+    good = good.replace("[policy.burst]\n", '[policy.burst]\nseverity = "warning"\n')
+    file = tmp_path / "bongsu.toml"
+    file.write_text(good)
+    config = load(file)
+    found = directory_of(config).people["jimin"].quiet
+    assert found is not None
+    assert str(found.zone) == "Asia/Seoul"
+    said = "the quiet hours of Kim Jimin: severity {}, they are woken by critical"
+    assert [each.what for each in asleep(config)] == ["tier 2 waits for the end of " + said.format("warning")]
+    file.write_text(good.replace('severity = "warning"', 'severity = "critical"'))
+    assert [each.what for each in asleep(load(file))] == ["tier 2 is told in " + said.format("critical")]
+    wrong = good.replace('"22:00-07:00", "sat,sun"', '"sat-sun 25:00"')
+    assert faults(tmp_path, wrong)[0].startswith("person.jimin.quiet.hours: 'sat-sun 25:00' is no part of a week")
+    wrong = good.replace('"22:00-07:00", "sat,sun"', '"mon-fri", "sat,sun"')
+    assert "leave no hour of the week free" in faults(tmp_path, wrong)[0]
+    assert "unless" in faults(tmp_path, good.replace('unless = "critical"', 'unless = "loud"'))[0]

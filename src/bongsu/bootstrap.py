@@ -12,9 +12,10 @@ from typing import TextIO
 from bongsu.adapters.accesslog import EdgeLog
 from bongsu.adapters.apprise import AppriseChannel
 from bongsu.adapters.backup_folder import BackupFolder
-from bongsu.adapters.clock import ScaledClock, SystemClock
+from bongsu.adapters.clock import ScaledClock, SharedClock, SystemClock
 from bongsu.adapters.haproxy import HAProxy
 from bongsu.adapters.labhost import LabHost
+from bongsu.adapters.ping import Ping
 from bongsu.adapters.prometheus import Prometheus
 from bongsu.adapters.servicedata import ServiceData
 from bongsu.adapters.smtp import Smtp
@@ -22,7 +23,7 @@ from bongsu.config import Config, PersonSection, PolicySection, TeamSection, mac
 from bongsu.config import Service as ServiceSection
 from bongsu.config.checks import zone
 from bongsu.config.invariants import load_invariants
-from bongsu.config.rosters import beat_of, hours, layers_of, weekly, zone_of
+from bongsu.config.rosters import beat_of, hours, layers_of, quiet_of, weekly, zone_of
 from bongsu.config.sections import DataSection, ScheduleSection
 from bongsu.config.web import SENDER, Web
 from bongsu.core.access import Access, Right
@@ -38,9 +39,10 @@ from bongsu.core.routing import ALERTS, Route, Routing
 from bongsu.core.schedule import Directory, Person, Team
 from bongsu.core.service import BLIND, Service
 from bongsu.core.timescale import Timescale
-from bongsu.engine.context import CareOf, Context, Integration, SecondChannel
+from bongsu.engine.context import CareOf, Context, Integration, Out, Owed, SecondChannel
 from bongsu.engine.known import Known
-from bongsu.store import outbox
+from bongsu.ports import Clock
+from bongsu.store import actions, outbox
 from bongsu.store.alone import claim
 from bongsu.store.database import Database
 from bongsu.store.migrate import migrate
@@ -71,6 +73,7 @@ def policy_of(name: str, section: PolicySection) -> Policy:
         blind=first if section.blind is None else tuple(section.blind),
         resolve_full_burn=section.resolve_full_burn,
         flat_line=section.flat_line,
+        severity=section.severity,
     )
 
 
@@ -120,7 +123,7 @@ def meeting_of(config: Config) -> Meeting | None:
 def directory_of(config: Config) -> Directory:
     """Everybody who can be told."""
     return Directory(
-        people={name: _person(name, each) for name, each in config.person.items()},
+        people={name: _person(name, each, config.site.time_zone) for name, each in config.person.items()},
         teams={name: _team(name, each) for name, each in config.team.items()},
         schedules={name: schedule_of(each, config) for name, each in config.schedule.items()},
         zone=zone(config.site.time_zone),
@@ -145,9 +148,10 @@ def weeklies_of(config: Config) -> tuple[Weekly, Weekly]:
     return Weekly(verify, tuple(asking.report_to)), Weekly(mail, tuple(ready.mail_to))
 
 
-def _person(name: str, section: PersonSection) -> Person:
+def _person(name: str, section: PersonSection, site: str) -> Person:
     addresses = tuple(contact.address for contact in section.contact)
-    return Person(name, section.name, section.locale, addresses, _zone(section.time_zone))
+    quiet = quiet_of(section.quiet, section.time_zone or site) if section.quiet else None
+    return Person(name, section.name, section.locale, addresses, _zone(section.time_zone), quiet)
 
 
 def _team(name: str, section: TeamSection) -> Team:
@@ -194,10 +198,26 @@ def second_of(config: Config) -> SecondChannel | None:
     return None if name is None else SecondChannel(name, config.alerts.second_after, config.channel[name].locale)
 
 
-def prometheus_of(config: Config) -> Prometheus:
+def heartbeats_of(config: Config) -> dict[str, Owed]:
+    """The heartbeats that must come; whoever is told of a blind service is told when one does not."""
+    blind = [policy_of(each.policy, config.policy[each.policy]).blind for each in config.service.values()]
+    everybody = tuple(dict.fromkeys(target for targets in blind for target in targets))
+    return {
+        name: Owed(each.expect_every, tuple(each.notify) or everybody, secret(config.web.secrets, f"heartbeat-{name}"))
+        for name, each in config.heartbeat.items()
+    }
+
+
+def out_of(config: Config) -> Out | None:
+    """Where our own heartbeat goes."""
+    out = config.heartbeat_out
+    return None if out is None else Out(Ping(out.url_file, out.timeout), out.every)
+
+
+def prometheus_of(config: Config, wall: Clock | None = None) -> Prometheus:
     """The metrics store."""
-    scale = Timescale(config.timescale.origin, config.timescale.speed)
-    return Prometheus(config.prometheus.url, config.prometheus.timeout, scale, SystemClock(), config.prometheus.scrape)
+    scale, wall = Timescale(config.timescale.origin, config.timescale.speed), wall or SystemClock()
+    return Prometheus(config.prometheus.url, config.prometheus.timeout, scale, wall, config.prometheus.scrape)
 
 
 def data_of(name: str, section: DataSection) -> ServiceData:
@@ -261,6 +281,16 @@ def logs_of(config: Config, threads: int = 1) -> dict[str, EdgeLog]:
     }
 
 
+def wall_of(config: Config, db: Database) -> tuple[Clock, SharedClock | None]:
+    """The wall's time; where servers may share the database, the one that they all go by."""
+    own = SystemClock(config.timescale.ahead)
+    if db.is_sqlite:
+        return own, None
+    shared = SharedClock(own, db.now)
+    shared.synchronise()
+    return shared, shared
+
+
 def access_of(web: Web) -> Access:
     """Who may do what without a log-in, and how long one lasts."""
     opened = web.alertmanager == "open"
@@ -279,12 +309,14 @@ def bootstrap(config: Config) -> Context:
     scale = Timescale(config.timescale.origin, config.timescale.speed)
     db = Database(config.store.url)
     migrate(db)
+    wall, shared = wall_of(config, db)
     services = {name: service_of(name, each, config) for name, each in config.service.items()}
     verify, readiness = weeklies_of(config)
     return Context(
         db=db,
-        clock=ScaledClock(scale),
-        wall=SystemClock(),
+        clock=ScaledClock(scale, wall),
+        wall=wall,
+        shared=shared,
         services=services,
         routing=routing_of(config),
         policies={name: policy_of(name, section) for name, section in config.policy.items()},
@@ -300,7 +332,7 @@ def bootstrap(config: Config) -> Context:
         verify=verify,
         readiness=readiness,
         answer_within=config.contacts.answer_within,
-        metrics=prometheus_of(config),
+        metrics=prometheus_of(config, wall),
         notifier=smtp_of(config),
         channels={name: AppriseChannel(name, each.url_file) for name, each in config.channel.items()},
         second=second_of(config),
@@ -327,7 +359,9 @@ def bootstrap(config: Config) -> Context:
             name: CareOf(data_of(name, each), each.every, each.verify_every, each.prove)
             for name, each in config.data.items()
         },
-        started_at=SystemClock().now(),
+        started_at=wall.now(),
+        heartbeats=heartbeats_of(config),
+        heartbeat_out=out_of(config),
         access=access_of(config.web),
     )
 
@@ -341,4 +375,5 @@ def claim_alone(context: Context) -> TextIO | None:
         return None
     lock = claim(Path(context.db.url.database))
     context.db.write(outbox.release)
+    context.db.write(actions.release)
     return lock

@@ -72,6 +72,22 @@ class Clock(Protocol):
         ...
 
 
+class Pinger(Protocol):
+    """Whoever waits for our heartbeat."""
+
+    def beat(self) -> None:
+        """Let it be heard. Raises Unavailable."""
+        ...
+
+
+class SharedTime(Protocol):
+    """The clock that the servers on one database go by."""
+
+    def synchronise(self) -> timedelta:
+        """Compare this computer's clock with the database's, correct ours, and say how far it runs ahead."""
+        ...
+
+
 class Metrics(Protocol):
     """A server of the Prometheus HTTP API. Raises Unavailable."""
 

@@ -12,6 +12,7 @@ from prometheus_client import (
     Counter,
     Gauge,
     GCCollector,
+    Histogram,
     PlatformCollector,
     ProcessCollector,
     disable_created_metrics,
@@ -35,7 +36,37 @@ BREACH = Gauge(
     ["service", "policy"],
     registry=REGISTRY,
 )
+TRANSACTIONS_AGAIN = Counter(
+    "bongsu_transactions_repeated",
+    "Transactions run once more because another server was faster.",
+    ["race"],
+    registry=REGISTRY,
+)
 WAITING = Gauge("bongsu_outbox_waiting", "Messages that wait to be delivered.", registry=REGISTRY)
+
+OLDEST = Gauge("bongsu_outbox_oldest_seconds", "How long the message has waited that was due first.", registry=REGISTRY)
+LATE = Gauge("bongsu_late", "What should have happened by now and has not, by kind.", ["kind"], registry=REGISTRY)
+UNHEALTHY = Gauge("bongsu_unhealthy", "1 while this is wrong with Bongsu itself.", ["what"], registry=REGISTRY)
+AHEAD = Gauge(
+    "bongsu_clock_ahead_seconds", "How far this computer's clock runs ahead of another's.", ["of"], registry=REGISTRY
+)
+BEAT_AGE = Gauge("bongsu_heartbeat_age_seconds", "How long ago a heartbeat was heard.", ["name"], registry=REGISTRY)
+BEATS_OUT = Counter("bongsu_heartbeats_out", "Our own heartbeats, by their end.", ["outcome"], registry=REGISTRY)
+JOB_ENDED = Gauge(
+    "bongsu_job_last_success_timestamp_seconds", "When a background job last succeeded.", ["job"], registry=REGISTRY
+)
+DWELL = Histogram(
+    "bongsu_delivery_dwell_seconds",
+    "From when a message was due to when the other side accepted it.",
+    buckets=(0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 1800),
+    registry=REGISTRY,
+)
+TIERS_LATE = Histogram(
+    "bongsu_escalation_lateness_seconds",
+    "From when a tier was due to when it was told (wall time).",
+    buckets=(0.1, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 1800),
+    registry=REGISTRY,
+)
 
 _PLAIN = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
 

@@ -24,8 +24,23 @@ from bongsu.core.rotation import Beat, Rotation, Schedule
 from bongsu.core.routing import Route, Routing
 from bongsu.core.schedule import Directory, Person, Team
 from bongsu.core.service import BLIND, Service
-from bongsu.engine import announce, command, contacts, deliver, intake, readiness, relay, report, respond, watch
-from bongsu.engine.context import Context, SecondChannel
+from bongsu.engine import (
+    announce,
+    auditor,
+    clocks,
+    command,
+    contacts,
+    deliver,
+    expose,
+    heartbeat,
+    intake,
+    readiness,
+    relay,
+    report,
+    respond,
+    watch,
+)
+from bongsu.engine.context import Context, Out, Owed, SecondChannel
 from bongsu.ports import Down, Letter, Reason, Rejected, Retryable, Samples, Unavailable
 from bongsu.store import incidents, outbox
 from bongsu.store.database import Database
@@ -230,6 +245,8 @@ class World:
         self.policy, self.directory = policy, directory
         self.service = service or self._shop()
         self.verify, self.readiness = Weekly(), Weekly()
+        self.heartbeats: dict[str, Owed] = {}
+        self.heartbeat_out: Out | None = None
         self.context = self._open()
 
     def _shop(self) -> Service:
@@ -267,6 +284,9 @@ class World:
             machines={name: self.provider},
             sender="bongsu@example.com",
             host="example.com",
+            started_at=self.clock.now(),
+            heartbeats=self.heartbeats,
+            heartbeat_out=self.heartbeat_out,
             access=Access(anonymous=Right.VIEWER),
         )
 
@@ -324,7 +344,12 @@ class World:
         report.keep(self.context)
         contacts.due(self.context)
         readiness.due(self.context)
+        heartbeat.look(self.context)
         self.deliver()
+        expose.expose(self.context)
+        clocks.compare(self.context)
+        auditor.audit(self.context)
+        heartbeat.send(self.context)
 
     def deliver(self) -> None:
         """Send what is due, once each."""

@@ -90,7 +90,7 @@ def serving(config: Path, port: int) -> Iterator[None]:
 
 def _healthy(port: int) -> bool:
     try:
-        return bool(urlopen(f"http://127.0.0.1:{port}/healthz", timeout=1).status == 200)
+        return bool(urlopen(f"http://127.0.0.1:{port}/readyz", timeout=1).status == 200)
     except OSError:
         return False
 

@@ -98,6 +98,16 @@ def test_the_past_of_a_service_is_judged(configuration: Path) -> None:
         assert each["minutes_before"]["tier 1"] == pytest.approx((at.hour - 16) * 60 + at.minute, abs=10)
 
 
+def test_capacity_is_planned_on_the_past_of_a_service(configuration: Path) -> None:
+    asked = ["burst", "plan", "-c", str(configuration), "--service", "shop", "--since", "9d", "--json"]
+    told = json.loads(CliRunner().invoke(app, asked, catch_exceptions=False).output)
+    assert told["today"] | {"fault": ""} == {
+        "machine": "lightsail:small-2GB", "machines": 2, "carries": False, "fault": ""
+    }  # fmt: skip
+    assert told["demand"]["vcpus_peak"] == pytest.approx(3.2, abs=0.01)
+    assert told["best"]["count"] >= 2
+
+
 def test_a_service_without_a_past_says_so(configuration: Path) -> None:
     asked = ["policy", "backtest", "-c", str(configuration), "--service", "quiet", "--since", "2d"]
     with pytest.raises(InvalidInput, match="has no CPU of service 'quiet'"):

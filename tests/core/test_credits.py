@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bongsu.catalogue import load_catalogue
-from bongsu.core.burst import MachineType, Mode, OnStop
+from bongsu.core.burst import MachineType, Mode, OnStop, runway
 from bongsu.core.credits import (
     Credits,
     allowed,
@@ -195,3 +195,10 @@ def test_the_meter_of_unlimited_mode() -> None:
 
 def test_every_policy_is_known_to_the_catalogue() -> None:
     assert {each.on_stop for each in CATALOGUE.values()} == set(OnStop)
+
+
+def test_a_hair_above_the_baseline_is_never() -> None:
+    """As a mean of many samples at the baseline comes out: no length of time holds what that takes."""
+    hair = NANO.baseline + 1e-16 * 8
+    assert runway(35.0, NANO, hair) is None
+    assert starts_costing(Credits(earned=35.0), NANO, hair) is None

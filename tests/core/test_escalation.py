@@ -28,6 +28,7 @@ from bongsu.core.escalation import (
     begin,
     step,
 )
+from bongsu.core.health import untold_tiers
 from bongsu.core.incident import Incident, Kind, Seen, Status
 from bongsu.core.policy import Ceiling, Policy, Runway, Tier
 from bongsu.core.triage import Triaged
@@ -338,3 +339,7 @@ def test_a_held_tier_is_never_told_and_an_overdue_one_always_is(history: list[tu
             for level, tier in enumerate(POLICY.tiers, 1):
                 if incident.seen.elapsed >= tier.after:
                     assert incident.has_told(Kind.TIER, level)
+        for late in untold_tiers(incident, at(minutes), timedelta(0)):
+            assert incident.due_at is not None, late
+            soon = at(minutes) + incident.seen.patience
+            assert incident.due_at <= soon, f"the auditor finds {late}, and no timer would"

@@ -133,6 +133,7 @@ def fresh(url: str) -> None:
         "reports",
         "suspects",
         "outages",
+        "heartbeats",
     )
     world.context.db.write(lambda tx: [tx.execute(text(f"DELETE FROM {table}")) for table in tables])
     world.close()

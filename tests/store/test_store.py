@@ -261,3 +261,16 @@ def test_what_is_to_follow_a_commit_follows_it_and_only_it(db: Database) -> None
         db.write(bad)
     jobs[1].result(10)
     assert done == ["1 on disk"]
+
+
+def test_what_was_to_wait_is_due_at_once_unless_it_was_tried(db: Database) -> None:
+    morning, now = T0 + timedelta(hours=8), T0 + timedelta(hours=1)
+    db.write(lambda tx: outbox.put(tx, *(replace(message(n), written_at=morning, due_at=morning) for n in (1, 2, 3))))
+    waiting = db.read(lambda tx: outbox.of(tx, "i1"))
+    db.write(lambda tx: outbox.redate(tx, [replace(waiting[0], facts={"a": 1}, written_at=now, due_at=now)]))
+    (free,) = db.write(lambda tx: outbox.claim(tx, now, 10))
+    assert (free.id, free.written_at, free.facts) == (waiting[0].id, now, {"a": 1})
+    again = Result(free, "pending", now, "retry:unreachable", "later", morning)
+    db.write(lambda tx: outbox.finish(tx, [again]))
+    db.write(lambda tx: outbox.redate(tx, [replace(free, due_at=now)]))
+    assert db.write(lambda tx: outbox.claim(tx, now, 10)) == [], "a retry keeps its own time"

@@ -373,6 +373,10 @@ def test_a_tier_called_by_hand_hears_at_once_and_not_again_at_its_time(world: Wo
     world.advance(minutes=36)
     world.expect_mail(to="commerce", kind="tier", tier=2)
     world.expect_silence()
+    command.escalate(world.context, world.incident().id, "Kim Jimin", 3)
+    world.deliver()
+    again = world.expect_mail(to="hq", kind="tier", tier=3)
+    assert again["Message-ID"] != letter["Message-ID"], "called again, it is a new occurrence"
     with pytest.raises(InvalidInput, match="there is no tier 4"):
         command.escalate(world.context, world.incident().id, "Kim Jimin", 4)
 

@@ -24,7 +24,7 @@ contact = [{{ email = "jimin@example.com" }}]
 [schedule.shop]
 rotation = {{ people = ["jimin"], every = "P7D", from = "2026-01-05T09:00:00+09:00" }}
 [prometheus]
-url = "http://127.0.0.1:9"
+url = "{prometheus}"
 [smtp]
 port = {smtp}
 [web]
@@ -36,21 +36,28 @@ url = "{store}"
 """
 
 
+def write_config(folder: Path, store: str = "", more: str = "", **given: int | str) -> Path:
+    """A configuration in this folder; ``given``: smtp (a port), prometheus (an address), anonymous, port."""
+    usual = {"smtp": 9, "prometheus": "http://127.0.0.1:9", "anonymous": "viewer", "port": free_port()}
+    store = store or f"sqlite:///{folder}/bongsu.db"
+    file = folder / "bongsu.toml"
+    file.write_text(CONFIG.format(folder=folder, store=store, **{**usual, **given}) + more)
+    return file
+
+
 class Server:
     """``bongsu serve`` in a process of its own."""
 
-    def __init__(self, folder: Path, store: str = "", more: str = "", smtp: int = 9, anonymous: str = "viewer") -> None:
+    def __init__(self, folder: Path, store: str = "", more: str = "", **given: int | str) -> None:
         self.folder, self.port = folder, free_port()
-        store = store or f"sqlite:///{folder}/bongsu.db"
-        text = CONFIG.format(port=self.port, folder=folder, store=store, smtp=smtp, anonymous=anonymous)
-        (folder / "bongsu.toml").write_text(text + more)
+        write_config(folder, store, more, port=self.port, **given)
         self.start()
 
     def start(self) -> None:
         with (self.folder / "log").open("ab") as log:
             command = [sys.executable, "-m", "bongsu", "serve", "--config", str(self.folder / "bongsu.toml")]
             self.process = subprocess.Popen(command, stdout=log, stderr=log)
-        wait_for("bongsu serve", lambda: self.ask("GET", "/healthz")[0] == 200)
+        wait_for("bongsu serve", lambda: self.ask("GET", "/readyz")[0] == 200)
 
     def ask(self, method: str, path: str, body: bytes | None = None, **headers: str) -> tuple[int, Any]:
         request = urllib.request.Request(f"http://127.0.0.1:{self.port}{path}", body, headers, method=method)

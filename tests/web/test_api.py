@@ -7,12 +7,13 @@ import os
 import signal
 import subprocess
 import sys
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tests.support import wait_for
-from tests.web.serving import Server
+from tests.web.serving import Server, write_config
 
 
 def alert(name: str, **more: Any) -> bytes:
@@ -76,10 +77,34 @@ def test_our_own_metrics_pass_promtool(server: Server) -> None:
     assert promtool.returncode == 0, promtool.stdout + promtool.stderr
 
 
-def test_rare_and_heavy_libraries_are_not_loaded_by_the_server() -> None:
-    program = (
-        "import sys; import bongsu.cli.main, bongsu.bootstrap, bongsu.web.app, bongsu.engine.worker;"
-        "print([m for m in ('duckdb', 'aiohttp', 'numpy', 'aiosmtpd') if m in sys.modules])"
-    )
-    found = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
-    assert found.stdout.strip() == "[]"
+HEAVY = (
+    "pydantic", "apprise", "duckdb", "boto3", "numpy", "icalendar", "weasyprint", "aiosmtpd", "aiohttp",
+    "typer", "rich", "markdown_it",
+)  # fmt: skip
+IDLE = """
+import os, signal, sys, threading
+from pathlib import Path
+
+def look():
+    print([name for name in sys.argv[2:] if name in sys.modules], "bongsu.engine.watch" in sys.modules, flush=True)
+    os.kill(os.getpid(), signal.SIGTERM)
+
+threading.Timer(4, look).start()  # it idles for a while, so that what it does now and then is done
+from bongsu.cli.serving import run
+run(Path(sys.argv[1]), "error")
+"""
+
+
+def test_rare_and_heavy_libraries_are_not_loaded_by_an_idle_server(tmp_path: Path) -> None:
+    config = write_config(tmp_path)
+    command = [sys.executable, "-c", IDLE, str(config), *HEAVY]
+    found = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
+    assert found.stdout.splitlines()[-1] == "[] True", found.stderr
+
+
+def test_nothing_of_the_command_line_stays_in_a_real_server(server: Server) -> None:
+    held = Path(f"/proc/{server.process.pid}/maps").read_text()
+    assert "msgspec/_core" in held, "libraries are seen there"
+    assert "pydantic_core" not in held
+    command = Path(f"/proc/{server.process.pid}/cmdline").read_bytes()
+    assert b"bongsu.cli.serving" in command

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import threading
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import timedelta
 
 import pytest
@@ -24,6 +25,7 @@ from bongsu.web.console import console_router
 from bongsu.web.impacts import impacts_router
 from bongsu.web.letters import letters_router
 from bongsu.web.pages import page_settings
+from bongsu.web.passing import passing_router
 from tests.support import free_port, wait_for
 
 Client = TestClient[Litestar]
@@ -33,7 +35,8 @@ KOREAN = {"Accept-Language": "ko-KR,ko;q=0.9,en;q=0.8"}
 def application(world: World) -> Litestar:
     """The pages as the server mounts them."""
     state = State({"context": world.context})
-    return Litestar([console_router, impacts_router, letters_router], state=state, **page_settings())
+    routers = [console_router, impacts_router, letters_router, passing_router]
+    return Litestar(routers, state=state, **page_settings())
 
 
 @pytest.fixture
@@ -248,17 +251,24 @@ def browser() -> Iterator[Browser]:
         opened.close()
 
 
-@pytest.fixture
-def address(world: World) -> Iterator[str]:
-    """The console on a real port."""
+@contextmanager
+def on_a_port(app: Litestar) -> Iterator[str]:
+    """The pages on a real port; their address."""
     port = free_port()
-    server = uvicorn.Server(uvicorn.Config(application(world), port=port, log_level="warning"))
+    server = uvicorn.Server(uvicorn.Config(app, port=port, log_level="warning"))
     thread = threading.Thread(target=server.run)
     thread.start()
     wait_for("the console", lambda: server.started)
     yield f"http://127.0.0.1:{port}"
     server.should_exit = True
     thread.join()
+
+
+@pytest.fixture
+def address(world: World) -> Iterator[str]:
+    """The console on a real port."""
+    with on_a_port(application(world)) as found:
+        yield found
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from datetime import UTC, timedelta
+from dataclasses import replace
+from datetime import UTC, time, timedelta
+from pathlib import Path
 from typing import Any
 
 import icalendar
@@ -12,6 +14,7 @@ import pytest
 from litestar import Litestar
 from litestar.testing import TestClient
 
+from bongsu.core.quiet import Quiet
 from bongsu.core.rotation import Beat, Hours, Rotation, Schedule
 from bongsu.core.schedule import Directory, Person
 from bongsu.engine import contacts, feeds, people
@@ -184,3 +187,13 @@ def test_without_a_schedule_the_page_says_how_to_write_one(world: World, client:
     world.restart()
     with TestClient(application(world)) as opened:
         assert "[schedule.shop]" in opened.get("/oncall").text
+
+
+def test_quiet_hours_stand_beside_who_has_them(tmp_path: Path) -> None:
+    quiet = Quiet((Hours(start=time(22), end=time(7)), Hours(frozenset({5, 6}))))
+    people = {**PEOPLE.people, "sora": replace(PEOPLE.people["sora"], quiet=quiet)}
+    world = World(f"sqlite:///{tmp_path / 'b.db'}", tmp_path, directory=replace(PEOPLE, people=people))
+    with TestClient(application(world)) as opened:
+        assert "quiet hours: 22:00-07:00; Sat, Sun, unless critical" in opened.get("/people?lang=en").text
+        assert "방해 금지 시간: 22:00-07:00; 토, 일(심각 제외)" in opened.get("/people?lang=ko").text
+    world.close()

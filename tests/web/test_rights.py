@@ -17,8 +17,11 @@ from tests.web.opened import ROLES, Client, add_users, application, log_in, open
 PUBLIC = {
     "GET /a/{token}", "POST /a/{token}", "GET /a/{token}/scale-out", "POST /a/{token}/scale-out",
     "GET /a/{token}/triage", "POST /a/{token}/triage", "GET /c/{token}", "POST /c/{token}",
+    "GET /a/{token}/reassign", "POST /a/{token}/reassign", "GET /a/{token}/snooze", "POST /a/{token}/snooze",
+    "GET /a/{token}/escalate", "POST /a/{token}/escalate",
     "GET /calendar/{kind}/{file}", "POST /api/hooks/{name}", "GET /login", "POST /login",
     "GET /setup/{secret}", "POST /setup/{secret}", "GET /static/{file_path}", "HEAD /static/{file_path}",
+    "GET /heartbeat/{name}", "POST /heartbeat/{name}", "GET /livez", "GET /readyz",
 }  # fmt: skip
 """What needs no log-in because something else is asked for: a signed link, a token of its own, a password."""
 WITH_SETTINGS = {"POST /api/v2/alerts": "alerts", "GET /healthz": "metrics", "GET /metrics": "metrics"}

@@ -47,7 +47,7 @@ def check(
             raise
         found = [Finding(Level.ERROR, problem, str(config)) for problem in error.problems]
     else:
-        found = [Finding(Level.OK, _counted(loaded), str(config)), *unreachable(loaded)]
+        found = [Finding(Level.OK, _counted(loaded), str(config)), *unreachable(loaded), *asleep(loaded)]
         found += _links(loaded)
         found += data_in_care(loaded)
         if not offline:
@@ -102,6 +102,22 @@ def unreachable(loaded: configuration.Config) -> list[Finding]:
         what, do = fault_words(fault, Words("en", directory.zone))
         grave = fault.code in ("nobody", "target")
         found.append(Finding(Level.ERROR if grave else Level.WARNING, what, fault.where, do))
+    return found
+
+
+def asleep(loaded: configuration.Config) -> list[Finding]:
+    """Whom quiet hours may leave asleep, by policy and tier. An alert's own severity counts before the policy's."""
+    from bongsu.adapters.clock import SystemClock
+    from bongsu.bootstrap import directory_of, policy_of
+    from bongsu.core.sleepers import sleepers
+
+    directory, now = directory_of(loaded), SystemClock().now()
+    found = []
+    for name, section in loaded.policy.items():
+        for each in sleepers(policy_of(name, section), directory, now):
+            how = "waits for the end of" if each.waits else "is told in"
+            what = f"tier {each.level} {how} the quiet hours of {each.name}: severity {section.severity}"
+            found.append(Finding(Level.OK, f"{what}, they are woken by {each.unless}", f"policy.{name}"))
     return found
 
 

@@ -1,17 +1,14 @@
-"""The ``bongsu`` command: its groups, and what an error looks like to the person who caused it."""
+"""The ``bongsu`` command and its groups."""
 
 from __future__ import annotations
 
-import sys
-
 import typer
-from rich.console import Console
-from rich.markup import escape
 
 from bongsu import __version__
 from bongsu.cli import (
     accounts,
     backup,
+    burst,
     check,
     contacts,
     data,
@@ -31,7 +28,7 @@ from bongsu.cli import (
     report,
     serve,
 )
-from bongsu.core.errors import BongsuError, InvalidInput
+from bongsu.cli.problems import told
 
 app = typer.Typer(
     name="bongsu",
@@ -70,6 +67,7 @@ app.command("lessons")(report.lessons)
 app.add_typer(lab.app, name="lab")
 app.add_typer(drill.app, name="drill")
 app.add_typer(policy.app, name="policy")
+app.add_typer(burst.app, name="burst")
 
 
 @app.callback(invoke_without_command=True)
@@ -81,13 +79,6 @@ def root(version: bool = typer.Option(False, "--version", help="Print the versio
 
 
 def main() -> None:
-    """Run a command; an error is a sentence on stderr and exit code 2 for bad input, 1 otherwise."""
-    try:
+    """Run a command."""
+    with told():
         app()
-    except InvalidInput as error:
-        for problem in error.problems:
-            Console(stderr=True).print(f"[red]error:[/red] {escape(problem)}", highlight=False, soft_wrap=True)
-        sys.exit(2)
-    except BongsuError as error:
-        Console(stderr=True).print(f"[red]error:[/red] {escape(str(error))}", highlight=False, soft_wrap=True)
-        sys.exit(1)

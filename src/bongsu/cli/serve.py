@@ -2,37 +2,16 @@
 
 from __future__ import annotations
 
-import signal
+import os
 import sys
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from types import FrameType
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
-
-from bongsu import config as configuration
-
-if TYPE_CHECKING:
-    from bongsu.engine.context import Context
 
 ConfigOption = Annotated[
     Path, typer.Option("--config", "-c", envvar="BONGSU_CONFIG", help="The configuration file.", metavar="FILE")
 ]
-SWITCH_S = 0.0005
-"""How long one thread may keep the others from Python: a mail's answers must not wait for a storm of alerts."""
-
-
-def _invite(context: Context) -> None:
-    """Where nobody can log in yet, print once where the first admin is made. It is no part of the log."""
-    from bongsu.engine import accounts, sessions
-
-    if not context.db.read(sessions.nobody_can_log_in):
-        return
-    link = accounts.setup_link(context.db, context.public_url, context.wall.now())
-    if link is not None:
-        said = f"Nobody can log in yet. Make the first admin here (once, within a day): {link}"
-        print(said, flush=True)  # noqa: T201 - for whoever started it, not for the log
 
 
 def serve(
@@ -43,50 +22,5 @@ def serve(
 
     Example: bongsu serve --config bongsu.toml
     """
-    import asyncio
-
-    import uvicorn
-
-    from bongsu.bootstrap import bootstrap, claim_alone
-    from bongsu.engine.worker import Worker
-    from bongsu.telemetry import set_up_logging
-    from bongsu.web.app import create_app
-
-    set_up_logging(log_level)
-    sys.setswitchinterval(SWITCH_S)
-    loaded = configuration.load(config)
-    context = bootstrap(loaded)
-    lock = claim_alone(context)
-    _invite(context)
-    worker = Worker(context)
-    settings = uvicorn.Config(
-        create_app(context),
-        host=loaded.web.host,
-        port=loaded.web.port,
-        log_config=None,
-        access_log=False,
-        timeout_graceful_shutdown=1,
-        server_header=False,
-    )
-    server = uvicorn.Server(settings)
-
-    async def run() -> None:
-        # the default pool has processors + 4 threads, too few when pages and API wait for the database
-        asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(32, thread_name_prefix="web"))
-        await server.serve()
-
-    def stop(_signal: int, _frame: FrameType | None) -> None:
-        server.should_exit = True
-
-    # uvicorn raises the signal that ended it once more, with the handlers that stood before it
-    for each in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(each, stop)
-    worker.start()
-    try:
-        with asyncio.Runner(loop_factory=settings.get_loop_factory()) as runner:
-            runner.run(run())
-    finally:
-        worker.stop()
-        context.db.close()
-        if lock is not None:
-            lock.close()
+    command = [sys.executable, "-P", "-m", "bongsu.cli.serving", str(config), log_level]
+    os.execv(sys.executable, command)  # noqa: S606 - this process becomes the server

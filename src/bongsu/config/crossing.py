@@ -11,7 +11,7 @@ from email.utils import parseaddr
 from bongsu.config.checks import address_fault, data_faults, impact_problems, zone_fault
 from bongsu.config.delivering import delivery_problems
 from bongsu.config.machines import machine_problems
-from bongsu.config.rosters import layers_of, roster_faults
+from bongsu.config.rosters import layers_of, quiet_faults, roster_faults
 from bongsu.config.sections import (
     Config,
     Grafana,
@@ -23,6 +23,7 @@ from bongsu.config.sections import (
     Service,
     TeamSection,
 )
+from bongsu.config.watching import watching_problems
 from bongsu.config.web import web_faults
 from bongsu.core.errors import InvalidInput
 from bongsu.core.matcher import parse
@@ -83,6 +84,9 @@ def crossed(config: Config) -> list[str]:
     if config.timescale.speed <= 0:
         problems.append("timescale.speed: must be above 0")
     problems += delivery_problems(config) + web_faults(config.web)
+    problems += watching_problems(config.heartbeat, config.heartbeat_out)
+    for name, heartbeat in config.heartbeat.items():
+        problems += _target_problems(f"heartbeat.{name}", "notify", heartbeat.notify, config)
     return problems
 
 
@@ -136,6 +140,8 @@ def _reader_problems(at: str, reader: PersonSection | TeamSection, channels: Map
             _faulty(f"{at}.contact", address_fault(contact.email), problems)
         elif contact.channel is not None:
             _known(f"{at}.contact.channel", contact.channel, channels, problems)
+    if isinstance(reader, PersonSection) and reader.quiet is not None:
+        problems += quiet_faults(f"{at}.quiet", reader.quiet)
     if reader.time_zone is not None:
         _faulty(f"{at}.time_zone", zone_fault(reader.time_zone), problems)
     return problems

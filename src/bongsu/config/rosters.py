@@ -9,7 +9,9 @@ from datetime import date, datetime, time, timedelta, tzinfo
 import msgspec
 
 from bongsu.config.checks import zone, zone_fault
+from bongsu.config.quiet import QuietSection
 from bongsu.config.sections import Config, RotationSection, ScheduleSection
+from bongsu.core.quiet import Quiet
 from bongsu.core.rotation import ALL_WEEK, Beat, Hours
 
 DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
@@ -52,6 +54,22 @@ def _days(part: str, text: str) -> Iterable[int]:
             raise ValueError(f"{text!r}: there is no day {each!r}; days are {', '.join(DAYS)}")
     begin, end = DAYS.index(first), DAYS.index(last or first)
     return ((begin + n) % 7 for n in range((end - begin) % 7 + 1))
+
+
+def quiet_of(section: QuietSection, time_zone: str) -> Quiet:
+    """Somebody's quiet hours. Raises ValueError."""
+    return Quiet(tuple(hours(text) for text in section.hours), zone(time_zone), section.unless)
+
+
+def quiet_faults(at: str, section: QuietSection) -> list[str]:
+    """What is wrong with somebody's quiet hours."""
+    if not section.hours:
+        return [f'{at}.hours: empty; write hours = ["22:00-07:00"], or leave `quiet` out']
+    try:
+        found = quiet_of(section, "UTC")
+    except ValueError as error:
+        return [f"{at}.hours: {error}"]
+    return [f"{at}.hours: leave no hour of the week free; leave some, or take the address away"] * found.endless
 
 
 def zone_of(section: ScheduleSection, config: Config) -> tzinfo:

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import msgspec
 
+from bongsu.config.quiet import QuietSection
+from bongsu.config.watching import HeartbeatOut, HeartbeatSection, Time
 from bongsu.config.web import Web
 from bongsu.core.burst import Mode, OnStop
 from bongsu.core.delivery import CHANNEL
 from bongsu.core.impact import GRACE
+from bongsu.core.severity import Severity
 from bongsu.profiles import ProfileSection
 
 
@@ -117,6 +120,7 @@ class RunwaySection(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
 class PolicySection(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """An escalation policy; ``over`` is ``"baseline"`` or a number (0..1 for the CPU)."""
 
+    severity: Severity = Severity.CRITICAL
     signal: str = "cpu"
     over: float | str = "baseline"
     settle: timedelta = timedelta(minutes=2)
@@ -159,6 +163,7 @@ class PersonSection(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     name: str
     locale: str = "en"
     time_zone: str | None = None
+    quiet: QuietSection | None = None
     contact: list[ContactSection] = []
 
 
@@ -348,13 +353,6 @@ class DataSection(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     scratch: Path | None = None
 
 
-class Time(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Service time against wall time; speed 1 unless this is a lab."""
-
-    origin: datetime = datetime(2026, 1, 1, tzinfo=UTC)
-    speed: float = 1.0
-
-
 class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The whole of ``bongsu.toml``."""
 
@@ -380,4 +378,6 @@ class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     grafana: Grafana = Grafana()
     store: Store = Store()
     data: dict[str, DataSection] = {}
+    heartbeat: dict[str, HeartbeatSection] = {}
+    heartbeat_out: HeartbeatOut | None = None
     timescale: Time = Time()

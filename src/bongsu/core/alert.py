@@ -11,6 +11,8 @@ from functools import lru_cache
 
 SERVICE_LABEL = "bongsu_service"
 POLICY_LABEL = "bongsu_policy"
+HEARTBEAT_LABEL = "bongsu_heartbeat"
+"""What makes an alert a heartbeat; its value is the heartbeat's name."""
 RESOLVES_AFTER = timedelta(minutes=5)
 """How long an alert fires that came without an end and is not sent again."""
 

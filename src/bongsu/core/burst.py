@@ -12,6 +12,9 @@ from dataclasses import dataclass
 from datetime import timedelta
 from enum import StrEnum
 
+LIFETIME = 100 * 365 * 1440.0
+"""Minutes: what takes longer does not happen, and no timedelta holds what a burn of 1e-15 takes."""
+
 
 class Mode(StrEnum):
     """What happens when the credits are gone."""
@@ -37,7 +40,8 @@ class MachineType:
 
     ``earn_per_hour`` is told where the vendor's table rounds it (Azure B16ms: 162, not 163.2); otherwise it follows
     from vCPUs and baseline. ``surplus_price`` is per vCPU-hour; None: there is no unlimited mode, or no known price.
-    ``ramp_minutes``: how gradually the vendor says to throttle.
+    ``ramp_minutes``: how gradually the vendor says to throttle. ``price_date`` and ``price_region`` say which list
+    ``month_price`` is from.
     """
 
     key: str
@@ -52,6 +56,8 @@ class MachineType:
     currency: str = "USD"
     ramp_minutes: float = 0.0
     month_price: float | None = None
+    price_date: str = ""
+    price_region: str = ""
     valid_from: str = ""
     source: str = ""
 
@@ -73,9 +79,9 @@ def drain(balance: float, machine: MachineType, utilisation: float, minutes: flo
 
 
 def runway(balance: float, machine: MachineType, utilisation: float) -> timedelta | None:
-    """How long ``balance`` lasts at a constant ``utilisation``; None when it never empties."""
+    """How long ``balance`` lasts at a constant ``utilisation``; None when it never empties, or not in a lifetime."""
     burn = machine.vcpus * utilisation - machine.earn_per_minute
-    if burn <= 0:
+    if burn * LIFETIME <= balance:
         return None
     return timedelta(minutes=balance / burn)
 

@@ -12,7 +12,7 @@ import math
 from dataclasses import dataclass, replace
 from datetime import timedelta
 
-from bongsu.core.burst import MachineType, Mode, OnStop
+from bongsu.core.burst import LIFETIME, MachineType, Mode, OnStop
 
 KEPT_FOR = timedelta(days=7)
 
@@ -139,6 +139,5 @@ def cost_per_hour(account: Credits, machine: MachineType, utilisation: float) ->
 def starts_costing(account: Credits, machine: MachineType, utilisation: float) -> timedelta | None:
     """Unlimited mode: how long until credits are billed at a constant ``utilisation``; None when never."""
     burn = machine.vcpus * utilisation - machine.earn_per_minute
-    if burn <= 0:
-        return None
-    return timedelta(minutes=(account.balance - account.surplus + machine.cap) / burn)
+    left = account.balance - account.surplus + machine.cap
+    return None if burn * LIFETIME <= left else timedelta(minutes=left / burn)

@@ -72,8 +72,11 @@ def begin_over(incident_id: str, service: str, policy: Policy, seen: Seen, now: 
         id=incident_id, service=service, policy=policy, opened_at=now, seen=seen, status=Status.RESOLVED,
         mitigated_at=now, resolved_at=now,
     )  # fmt: skip
+    note = Note("was_over", {"since": _iso(seen.since)})
+    if seen.muted is not None:
+        return incident, (note,)  # what a maintenance mutes and is over by itself is told to nobody
     incident, tell = _tell(incident, Kind.OVER, 0, policy.tiers[0].notify, now)
-    return incident, (Note("was_over", {"since": _iso(seen.since)}), tell)
+    return incident, (note, tell)
 
 
 def step(incident: Incident, event: Event, now: datetime) -> Outcome:

@@ -65,6 +65,8 @@ def _machine(key: str, row: Mapping[str, str]) -> MachineType:
         currency=row.get("currency") or "USD",
         ramp_minutes=number("ramp_minutes") or 0.0,
         month_price=number("month_price"),
+        price_date=row.get("price_date") or "",
+        price_region=row.get("price_region") or "",
         valid_from=row.get("valid_from") or "",
         source=row.get("source") or "",
     )
@@ -87,8 +89,9 @@ def faults(machine: MachineType) -> list[str]:
     negative = {"launch_credits": machine.launch_credits, "surplus_price": machine.surplus_price or 0.0,
                 "ramp_minutes": machine.ramp_minutes, "month_price": machine.month_price or 0.0}  # fmt: skip
     found += [f"{name} {value:g} must not be negative" for name, value in negative.items() if value < 0]
-    if machine.valid_from and not _DAY.fullmatch(machine.valid_from):
-        found.append(f"valid_from {machine.valid_from!r} is not a day; write 2026-01-31")
+    for name, day in (("valid_from", machine.valid_from), ("price_date", machine.price_date)):
+        if day and not _DAY.fullmatch(day):
+            found.append(f"{name} {day!r} is not a day; write 2026-01-31")
     return found
 
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from datetime import timedelta
 
+from bongsu.core.severity import Severity
+
 NEVER = timedelta(days=36_500)
 """``after`` of a tier that is told only when those before it cannot be reached."""
 
@@ -49,6 +51,7 @@ class Policy:
 
     ``over`` is the level that a breach exceeds; None means the machine's own baseline.
     ``resolve_full_burn`` is the full-burn runway that every machine must have again before an incident resolves.
+    ``severity``: how grave its incidents are when no alert says so.
     """
 
     name: str
@@ -64,6 +67,7 @@ class Policy:
     blind: tuple[str, ...] = ()
     resolve_full_burn: timedelta = timedelta(minutes=10)
     flat_line: bool = True
+    severity: Severity = Severity.CRITICAL
 
     def when_blind(self, name: str) -> Policy:
         """What guards a service that sends no samples: the same people, at once, and the tiers only if need be."""

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, tzinfo
 
+from bongsu.core.quiet import Quiet
 from bongsu.core.rotation import Schedule
 
 
@@ -18,6 +19,7 @@ class Person:
     locale: str = "en"
     addresses: tuple[str, ...] = ()
     zone: tzinfo | None = None
+    quiet: Quiet | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +58,11 @@ class Directory:
         kind, _, name = recipient.partition(":")
         found = (self.people if kind == "person" else self.teams).get(name)
         return found.zone if found is not None and found.zone is not None else self.zone
+
+    def quiet_of(self, recipient: str) -> Quiet | None:
+        """The quiet hours of ``person:x``, if any; a team has none."""
+        kind, _, name = recipient.partition(":")
+        return self.people[name].quiet if kind == "person" and name in self.people else None
 
     def on_call(self, schedule: str, now: datetime) -> Person | None:
         """The person on call in a schedule."""

@@ -16,6 +16,7 @@ from bongsu.core.silence import Silence, State
 from bongsu.engine import notice, people
 from bongsu.engine.context import Context
 from bongsu.render.notices import Notice
+from bongsu.render.quiet import waited
 from bongsu.render.words import Words, text_of, time_of
 from bongsu.store import maintenances, silences
 from bongsu.store.database import Transaction
@@ -61,7 +62,7 @@ def _put(
         return
     to = _recipients(tx, context, text_of(facts, "by"), services, now)
     stage = "began" if state is State.ACTIVE else "ended"
-    notice.put(tx, context, KIND, f"{key}.{stage}", to, {**facts, "stage": stage}, now)
+    notice.put(tx, context, KIND, f"{key}.{stage}", to, {**facts, "stage": stage}, now, wakes=False)
 
 
 def _recipients(
@@ -103,4 +104,4 @@ def words(_: Context, message: Message, w: Words) -> Notice:
         (w.gettext("Reason"), text_of(facts, "why")),
         (w.gettext("Also muted"), text_of(facts, "also")),
     )
-    return Notice(subject, (said,), tuple(row for row in rows if row[1]))
+    return Notice(subject, (*waited(facts, w), said), tuple(row for row in rows if row[1]))

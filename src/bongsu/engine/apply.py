@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
 from functools import partial
 
 from bongsu.core.delivery import may_wait, message_id
 from bongsu.core.escalation import Event, Note, Notify, Outcome, Unreachable, step
+from bongsu.core.health import lateness
 from bongsu.core.incident import Entry, Facts, Incident, Kind
+from bongsu.core.quiet import UNTIL, graver
 from bongsu.core.schedule import Recipient
-from bongsu.engine import people
+from bongsu.engine import people, quiet
 from bongsu.engine.context import Context
 from bongsu.store import actions, incidents, outbox, suspects, timeline
 from bongsu.store.database import Transaction, after_commit
+from bongsu.telemetry import TIERS_LATE
 
 
 def apply(tx: Transaction, context: Context, incident_id: str, event: Event, now: datetime) -> Incident:
@@ -31,7 +35,7 @@ def start(tx: Transaction, context: Context, outcome: Outcome, now: datetime) ->
 def _settle(tx: Transaction, context: Context, outcome: Outcome, now: datetime, before: Incident | None) -> Incident:
     incident, effects = outcome
     entries: list[Entry] = []
-    letters: list[tuple[Notify, Recipient]] = []
+    letters: list[outbox.Message] = []
     waiting = deque(effects)
     while waiting:
         effect = waiting.popleft()
@@ -45,22 +49,42 @@ def _settle(tx: Transaction, context: Context, outcome: Outcome, now: datetime, 
             incident, more = step(incident, nobody, now)
             waiting.extend(more)
             continue
-        entries.append(Entry(now, "told", _told_facts(effect, to)))
+        around = _around(tx, context, incident, effect, now)
+        letter = replace(effect, facts={**effect.facts, **around})
+        fresh = [_message(context, incident, letter, each, now) for each in to]
+        written = quiet.hold(tx, context, incident, fresh, beside=letters)
+        entries += _told(effect, written, now)
+        _measure(tx, context, incident, effect, now)
+        letters += written
         doubt = _doubtful(tx, effect, to)
         if doubt:
             incident, more = step(incident, Unreachable(effect.kind, effect.level, effect.occurrence, doubt), now)
             waiting.extend(more)
-        around = _around(tx, context, incident, effect, now)
-        letters += [(replace(effect, facts={**effect.facts, **around}), recipient) for recipient in to]
     if before is None:
         incident = replace(incident, version=1)
         incidents.add(tx, incident)
     elif incident != before or entries:
         incident = replace(incident, version=before.version + 1)
         incidents.save(tx, incident, read=before.version)
-    _send(tx, context, [_message(context, incident, effect, recipient, now) for effect, recipient in letters])
+    entries += _let_go(tx, context, incident, before, entries, now)
+    _send(tx, context, letters)
     timeline.append(tx, incident.id, entries)
     return incident
+
+
+def _let_go(
+    tx: Transaction,
+    context: Context,
+    incident: Incident,
+    before: Incident | None,
+    entries: Sequence[Entry],
+    now: datetime,
+) -> list[Entry]:
+    """What quiet hours held back and may no longer: it has become graver, or somebody else could not be told."""
+    lost = any(each.what == "unreachable" for each in entries)
+    if before is None or not (lost or graver(incident, before)):
+        return []
+    return quiet.let_go(tx, context, incident, now, everything=lost)
 
 
 def _send(tx: Transaction, context: Context, messages: list[outbox.Message]) -> None:
@@ -99,7 +123,8 @@ def _around(tx: Transaction, context: Context, incident: Incident, effect: Notif
     if len(incident.told) <= 1:
         before, added = set[str](), list[str]()  # nothing has gone before, which spares asking
     else:
-        before = {message.recipient.name for message in outbox.of(tx, incident.id) if message.state != "refused"}
+        sent, wall = [each for each in outbox.of(tx, incident.id) if each.state != "refused"], context.wall.now()
+        before = {each.recipient.name for each in sent if not quiet.waits(each, wall)}
         added = [act.machine for act in actions.of(tx, incident.id) if act.kind == "add" and act.state == "done"]
     tiers = incident.policy.tiers[effect.level :] if effect.kind is Kind.TIER else ()
     coming = people.resolve(tx, context, tiers[0].notify if tiers else (), now)
@@ -110,14 +135,25 @@ def _around(tx: Transaction, context: Context, incident: Incident, effect: Notif
     }
 
 
-def _told_facts(effect: Notify, to: tuple[Recipient, ...]) -> dict[str, str | float | int | bool | None]:
-    return {
+def _measure(tx: Transaction, context: Context, incident: Incident, effect: Notify, now: datetime) -> None:
+    """How late a tier is that its time has called, not a person nor a tier that cannot be reached."""
+    if effect.kind is Kind.TIER and effect.occurrence == 1 and not {"escalated_by", "unreachable"} & set(effect.facts):
+        late = context.timescale.wall_span(lateness(incident, effect.level, now)).total_seconds()
+        after_commit(tx, partial(TIERS_LATE.observe, late))
+
+
+def _told(effect: Notify, written: Sequence[outbox.Message], now: datetime) -> list[Entry]:
+    """What the timeline says of a notification: whom it goes to at once, and whose quiet hours hold it back."""
+    at_once = [each.recipient.name for each in written if UNTIL not in each.facts]
+    facts: Facts = {
         "kind": effect.kind,
         "level": effect.level,
-        "to": ", ".join(recipient.name for recipient in to),
+        "to": ", ".join(at_once),
         "elapsed_s": effect.facts.get("elapsed_s"),
         "unreachable": effect.facts.get("unreachable"),
     }
+    told = [Entry(now, "told", facts)] if at_once or not written else []
+    return told + quiet.held_lines(written, now)
 
 
 def _message(

@@ -112,6 +112,9 @@ def _plan(tx: Transaction, context: Context, incident: Incident) -> ScaleOut | N
 
 
 def _scale_out(tx: Transaction, context: Context, incident_id: str, by: str) -> tuple[str, ...]:
+    watched = context.services.get(incidents.service_of(tx, incident_id))
+    if watched is not None:  # the clock before the incident, in which order the watch locks them
+        breaches.load(tx, watched.name, watched.policy.name)
     incident = incidents.load(tx, incident_id)
     plan = _plan(tx, context, incident)
     if plan is None:

@@ -16,9 +16,9 @@ from bongsu.core.routing import Routing
 from bongsu.core.schedule import Directory
 from bongsu.core.service import Service
 from bongsu.core.timescale import Timescale
-from bongsu.engine.known import Arriving, Known, Outgoing, RelayState, Touched, Traces
+from bongsu.engine.known import Arriving, Known, Outgoing, Pulse, RelayState, Touched, Traces
 from bongsu.engine.tries import Failures
-from bongsu.ports import AccessLog, Balancer, Channel, Clock, Data, Machines, Metrics, Notifier
+from bongsu.ports import AccessLog, Balancer, Channel, Clock, Data, Machines, Metrics, Notifier, Pinger, SharedTime
 from bongsu.store.database import Database
 
 
@@ -49,6 +49,23 @@ class CareOf:
     back_up_every: timedelta | None
     verify_every: timedelta | None
     prove: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Owed:
+    """A heartbeat that must come every so often (wall time), whom to tell when it does not, and who may send it."""
+
+    every: timedelta
+    notify: tuple[str, ...]
+    token: str
+
+
+@dataclass(frozen=True, slots=True)
+class Out:
+    """Where our own heartbeat goes every so often (wall time)."""
+
+    way: Pinger
+    every: timedelta
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +117,10 @@ class Context:
     outgoing: Outgoing = field(default_factory=Outgoing)
     data: Mapping[str, CareOf] = field(default_factory=dict)
     meeting: Meeting | None = None
+    shared: SharedTime | None = None
+    heartbeats: Mapping[str, Owed] = field(default_factory=dict)
+    heartbeat_out: Out | None = None
+    pulse: Pulse = field(default_factory=Pulse)
     access: Access = field(default_factory=Access)
     failures: Failures = field(default_factory=Failures)
     mail_due: threading.Event = field(default_factory=threading.Event)

@@ -9,7 +9,7 @@ from datetime import timedelta
 from bongsu.core.delivery import AGAIN, channel_of, next_attempt
 from bongsu.core.escalation import Unreachable
 from bongsu.core.incident import Kind
-from bongsu.engine import announce, contacts, digest, followup, notice, readiness, relay, review
+from bongsu.engine import announce, auditor, contacts, digest, followup, heartbeat, notice, readiness, relay, review
 from bongsu.engine.apply import apply
 from bongsu.engine.context import Context
 from bongsu.ports import Down, Letter, Reason, Rejected, Retryable
@@ -28,6 +28,10 @@ NOTICES: Mapping[str, notice.Maker] = {
     contacts.ASK: contacts.question,
     contacts.REPORT: contacts.outcome,
     readiness.MAIL: readiness.told,
+    auditor.LATE_NOW: auditor.words_late,
+    auditor.LATE_OVER: auditor.words_over,
+    heartbeat.MISSING: heartbeat.words_missing,
+    heartbeat.BACK: heartbeat.words_back,
     "item": followup.item_notice,
     "report": followup.report_notice,
     "review": review.review_notice,

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from bongsu.core.delivery import GATHERS, may_wait
+from bongsu.core.quiet import UNTIL
 from bongsu.engine.context import Context
 from bongsu.render import postal
 from bongsu.render.notices import Notice
@@ -25,7 +26,8 @@ def sort_out(tx: Transaction, context: Context, claimed: Sequence[Message]) -> l
     gathered: set[int] = set()
     for address, messages in waiting.items():
         digest = digests.gathering(tx, address, now)
-        if digest is None and digests.recent(tx, address, now - GATHERS) > context.digest_over:
+        held = sum(UNTIL in each.facts for each in messages) > 1  # what waited for the end of quiet hours comes in one
+        if digest is None and (held or digests.recent(tx, address, now - GATHERS, now) > context.digest_over):
             digest = _begin(tx, context, messages[0])
         if digest is not None:
             digests.gather(tx, messages, digest)

@@ -18,4 +18,5 @@ def expose(context: Context) -> None:
         holding = incident is not None and is_open and incident.seen.holding
         BREACH.labels(service, policy).set(incident.seen.elapsed.total_seconds() if incident and holding else 0)
     WAITING.set(context.db.read(outbox.counts).get("pending", 0))
-    LAST_LOOK.set(context.wall.now().timestamp())
+    context.pulse.looked_at = context.wall.now()
+    LAST_LOOK.set(context.pulse.looked_at.timestamp())

@@ -12,17 +12,18 @@ from datetime import datetime, timedelta
 from functools import partial
 
 from bongsu.core import escalation
-from bongsu.core.alert import Alert
+from bongsu.core.alert import HEARTBEAT_LABEL, Alert
 from bongsu.core.incident import SILENCE, Entry, Facts, Muted, Seen
 from bongsu.core.maintenance import BEYOND
 from bongsu.core.policy import ON_CALL_ALONE, Policy
 from bongsu.core.routing import ALERTS, Destination
+from bongsu.core.severity import LABEL, gravest, said_by
 from bongsu.core.silence import Silence, muting
 from bongsu.engine import maintenance
 from bongsu.engine.apply import apply, start
 from bongsu.engine.context import Context, new_id
 from bongsu.engine.known import Arrival
-from bongsu.store import alerts, incidents, maintenances, silences, timeline
+from bongsu.store import alerts, heartbeats, incidents, maintenances, silences, timeline
 from bongsu.store.alerts import Kept, Row8
 from bongsu.store.database import Transaction
 
@@ -51,7 +52,7 @@ def receive(context: Context, arrived: Sequence[Alert]) -> None:
 def submit(context: Context, arrived: Sequence[Alert], done: Callable[[BaseException | None], None]) -> None:
     """Hand alerts to the thread that keeps them; ``done`` is called there once they are on disk, or with the error."""
     arrival = _arrival(context, arrived, done)
-    if arrival.rows:
+    if arrival.rows or arrival.beats:
         context.arriving.put(arrival)
     else:
         done(None)
@@ -66,21 +67,29 @@ def _arrival(context: Context, arrived: Sequence[Alert], done: Callable[[BaseExc
     now = context.clock.now()
     rows: list[Row8] = []
     touched: set[Destination] = set()
+    beats: set[str] = set()
     for alert in arrived:
+        heartbeat = alert.labels.get(HEARTBEAT_LABEL)
+        if heartbeat is not None and heartbeat in context.heartbeats:
+            beats |= {heartbeat} if alert.ends_at > now else set()
+            continue
         to = context.routing.of(alert.labels)
         row = alerts.row_of(alert, alert.fingerprint, now, to)
         if context.known.needs_writing(row):
             rows.append(row)
             if to is not None:
                 touched.add(to)
-    return Arrival(rows, frozenset(touched), done)
+    return Arrival(rows, frozenset(touched), done, frozenset(beats))
 
 
 def _keep(context: Context, arrivals: Sequence[Arrival]) -> None:
     rows = [row for arrival in arrivals for row in arrival.rows]
+    beats = {name for arrival in arrivals for name in arrival.beats}
     touched = {destination for arrival in arrivals for destination in arrival.touched}
     failed: BaseException | None = None
     try:
+        if beats:
+            context.db.write(lambda tx: heartbeats.beat(tx, beats, context.wall.now()))
         if rows and not _kept_and_decided(context, arrivals, rows, touched):
             context.db.write(lambda tx: alerts.put(tx, rows))
             context.touched.add(touched)
@@ -149,12 +158,13 @@ def _decide_all(context: Context, destinations: Iterable[Destination]) -> None:
         try:
             context.db.write(partial(_decide_some, context=context, these=some))
         except Exception:  # one of them has a fault, which must not hold the others up
-            asked = [context.db.submit(partial(_decide, context=context, to=each)) for each in some]
+            asked = [context.db.submit(partial(_decide_some, context=context, these=[each])) for each in some]
             for answer in asked:
                 answer.result()
 
 
 def _decide_some(tx: Transaction, context: Context, these: Sequence[Destination]) -> None:
+    alerts.lock_homeless(tx, these, context.clock.now())
     for each in these:
         _decide(tx, context, each)
 
@@ -170,14 +180,15 @@ def _decide(tx: Transaction, context: Context, to: Destination) -> None:
     quiet = silences.since(tx, now)
     heard = _heard(tx, to, quiet, now)
     current = incidents.latest(tx, to.service, to.policy, to.group)
-    seen = _seen([kept.alert for kept in heard], current.seen.facts if current else {}, now)
+    policy = current.policy if current is not None and current.open else _policy(context, to)
+    seen = _seen([kept.alert for kept in heard], current.seen.facts if current else {}, policy, now)
     if current is not None and current.open and not heard and quiet:
-        seen = _silenced(tx, to, quiet, seen, now)
+        seen = _silenced(tx, to, quiet, seen, policy, now)
     seen = maintenance.look(tx, to.service, to.policy, seen, now)
     if current is not None and current.open:
         current = apply(tx, context, current.id, escalation.Observed(seen), now)
     elif heard:
-        begun, effects = escalation.begin(new_id(now), to.service, _policy(context, to), seen, now)
+        begun, effects = escalation.begin(new_id(now), to.service, policy, seen, now)
         current = start(tx, context, (replace(begun, group=to.group), effects), now)
     if current is not None and quiet:
         alerts.join(tx, [kept.fingerprint for kept in heard if kept.incident_id != current.id], current.id)
@@ -198,14 +209,16 @@ def _heard(tx: Transaction, to: Destination, quiet: Sequence[Silence], now: date
     return heard[:ENOUGH]
 
 
-def _silenced(tx: Transaction, to: Destination, quiet: Sequence[Silence], seen: Seen, now: datetime) -> Seen:
+def _silenced(
+    tx: Transaction, to: Destination, quiet: Sequence[Silence], seen: Seen, policy: Policy, now: datetime
+) -> Seen:
     """An open incident all of whose alerts are silenced stays as it is and tells no tier until the silence ends."""
     firing = alerts.firing(tx, now, to, limit=ENOUGH)
     by = {name for kept in firing for name in muting(quiet, kept.alert.labels, now)}
     if not firing:
         return seen
     last = max((each for each in quiet if each.id in by), key=lambda each: each.ends_at)
-    still = _seen([kept.alert for kept in firing], seen.facts, now)
+    still = _seen([kept.alert for kept in firing], seen.facts, policy, now)
     return replace(still, muted=Muted(SILENCE, last.created_by, last.ends_at, BEYOND))
 
 
@@ -227,7 +240,7 @@ def _policy(context: Context, to: Destination) -> Policy:
     return own.of_on_call(to.policy) if to.policy in ON_CALL_ALONE else own.of_alerts(ALERTS)
 
 
-def _seen(firing: Sequence[Alert], before: Facts, now: datetime) -> Seen:
+def _seen(firing: Sequence[Alert], before: Facts, policy: Policy, now: datetime) -> Seen:
     """What the alerts say; once none fires, ``before`` still tells what it was about."""
     since = min((alert.starts_at for alert in firing), default=None)
     first = firing[0] if firing else None
@@ -241,6 +254,7 @@ def _seen(firing: Sequence[Alert], before: Facts, now: datetime) -> Seen:
         facts={
             "alertname": ", ".join(sorted({alert.name for alert in firing})),
             "summary": first.annotations.get("summary", ""),
+            LABEL: gravest((said_by(alert.labels, policy.severity) for alert in firing), policy.severity).value,
         }
         if first
         else before,

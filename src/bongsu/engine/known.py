@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import queue
 import threading
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from bongsu.core.breach import Point
+from bongsu.core.health import Late
 from bongsu.core.routing import Destination
 from bongsu.store.alerts import Row8
 from bongsu.store.outages import Outage
@@ -56,11 +57,12 @@ class Known:
 
 @dataclass(frozen=True, slots=True)
 class Arrival:
-    """Rows on their way to disk; ``done`` is called once they are there, or with the error."""
+    """Rows and heartbeats on their way to disk; ``done`` is called once they are there, or with the error."""
 
     rows: Sequence[Row8]
     touched: frozenset[Destination]
     done: Callable[[BaseException | None], None]
+    beats: frozenset[str] = frozenset()
 
 
 class Arriving:
@@ -184,6 +186,22 @@ class Outgoing:
         """They are on disk; once nobody sends here their lease runs out, and they are claimed like any other."""
         if self._take is not None:
             self._take(messages)
+
+
+@dataclass
+class Pulse:
+    """What Bongsu knows of its own work, in wall time: when it last looked, audited, and sent its heartbeat.
+
+    ``late`` is what the last audit found; ``ahead`` is how far this computer's clock is ahead of others';
+    ``unwritable`` says why the last audit could not write.
+    """
+
+    looked_at: datetime | None = None
+    audited_at: datetime | None = None
+    sent_at: datetime | None = None
+    late: tuple[Late, ...] = ()
+    ahead: Mapping[str, timedelta] = field(default_factory=dict)
+    unwritable: str = ""
 
 
 @dataclass

@@ -11,6 +11,7 @@ from datetime import datetime
 
 from bongsu.core.incident import Facts
 from bongsu.core.schedule import Recipient
+from bongsu.engine import quiet
 from bongsu.engine.context import Context
 from bongsu.render.notices import Notice, notice_mail
 from bongsu.render.postal import plain
@@ -23,14 +24,26 @@ Maker = Callable[[Context, Message, Words], Notice]
 
 
 def put(
-    tx: Transaction, context: Context, kind: str, key: str, to: Iterable[Recipient], facts: Facts, now: datetime
+    tx: Transaction,
+    context: Context,
+    kind: str,
+    key: str,
+    to: Iterable[Recipient],
+    facts: Facts,
+    now: datetime,
+    *,
+    wakes: bool = True,
 ) -> int:
-    """Write a notice of this kind to each recipient; their number. ``key``: what it is about; told once."""
+    """Write a notice of this kind to each recipient; their number. ``key``: what it is about; told once.
+
+    ``wakes`` false: it waits for the end of its reader's quiet hours.
+    """
     wall, messages = context.wall.now(), list[Message]()
     for recipient in to:
         reader = hashlib.blake2b(f"{recipient.id} {recipient.address}".encode(), digest_size=6).hexdigest()
         message_id = f"<{kind}.{key}.{reader}@{context.host}>"
-        messages.append(outbox.fresh(message_id, kind, recipient, facts, now, wall))
+        message = outbox.fresh(message_id, kind, recipient, facts, now, wall)
+        messages.append(message if wakes else quiet.hold_news(context, message))
     outbox.put(tx, *messages)
     if messages:
         after_commit(tx, context.mail_due.set)

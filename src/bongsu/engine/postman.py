@@ -20,7 +20,7 @@ from bongsu.engine import deliver, relay
 from bongsu.engine.context import Context
 from bongsu.store import outbox
 from bongsu.store.outbox import LEASE, Message, Result
-from bongsu.telemetry import JOB_FAILURES, count_delivery
+from bongsu.telemetry import DWELL, JOB_FAILURES, count_delivery
 
 log = logging.getLogger("bongsu.postman")
 MOST_HELD = 256
@@ -127,6 +127,9 @@ class Postman:
             now, wait = self._context.wall.now(), next_attempt(message.attempts + 1, message.message_id)
             result = Result(message, "pending", now, "retry:error", type(error).__name__, now + wait)
         count_delivery(result.outcome)
+        if result.state == "accepted":
+            due = message.due_at if message.attempts == 0 else message.written_at
+            DWELL.observe((result.at - due).total_seconds())
         self._done.put((message, result))
         self._think_ahead(message.recipient.address)
 

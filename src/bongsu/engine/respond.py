@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Sequence
 from dataclasses import replace
 
 from bongsu.core.incident import Entry
@@ -20,9 +21,21 @@ CALM = "calm"
 
 
 def respond(context: Context) -> int:
-    """Work on every action that is asked for and not finished; the number that still waits."""
-    waiting = 0
-    for action in context.db.read(actions.unfinished):
+    """Work on every action that is asked for and not finished; the number that still waits here."""
+    if not context.db.read(actions.unfinished):
+        return 0
+    held = context.db.write(actions.claim)
+    try:
+        return _work_on(context, held)
+    finally:
+        context.db.write(lambda tx: actions.let_go(tx, held))
+
+
+def _work_on(context: Context, held: Sequence[Action]) -> int:
+    waiting, began = 0, context.wall.now()
+    for action in held:
+        if context.wall.now() - began > actions.LEASE / 2:
+            break  # the others are claimed anew, lest their lease run out meanwhile
         try:
             finished = _add(context, action) if action.kind == "add" else _remove(context, action)
         except Unavailable as error:

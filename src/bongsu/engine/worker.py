@@ -9,11 +9,14 @@ from datetime import timedelta
 
 from bongsu.engine import (
     announce,
+    auditor,
+    clocks,
     command,
     contacts,
     data,
     expose,
     followup,
+    heartbeat,
     intake,
     readiness,
     report,
@@ -23,9 +26,11 @@ from bongsu.engine import (
 )
 from bongsu.engine.context import Context
 from bongsu.engine.postman import EVERY, Postman
-from bongsu.telemetry import JOB_FAILURES, JOB_RUNS
+from bongsu.telemetry import JOB_ENDED, JOB_FAILURES, JOB_RUNS
 
 log = logging.getLogger("bongsu.worker")
+SOON = 0.5
+"""Seconds between two steps of an action."""
 STORM = 0.05
 """Seconds of deciding from which on it pauses, so that taking alerts in has the processor."""
 
@@ -37,19 +42,24 @@ class Worker:
         self._context = context
         self._stop = threading.Event()
         self._postman = Postman(context)
+        self._unfinished = 0
         every = context.timescale.wall_span(context.watch_every)
         nap, week = threading.Event(), threading.Event()
         loops: list[tuple[str, Callable[[], object], timedelta, threading.Event]] = [
             ("watch", self._look, every, nap),
             ("deliver", self._postman.round, EVERY, context.mail_due),
             ("decide", self._decide, timedelta(seconds=5), context.touched.due),
-            ("respond", self._respond, timedelta(seconds=0.5), context.work_due),
+            ("respond", self._respond, timedelta(seconds=2), context.work_due),
             ("people", self._people, timedelta(seconds=20), week),
             ("remind", self._remind, timedelta(minutes=5), week),
+            ("audit", lambda: auditor.audit(context), auditor.EVERY, threading.Event()),
+            ("clocks", lambda: clocks.compare(context), clocks.EVERY, threading.Event()),
         ]
         if context.data:
             loops.append(("data", lambda: data.look_after(context), timedelta(seconds=2), nap))
-        self._nap, self._week = nap, week
+        if context.heartbeats or context.heartbeat_out:
+            loops.append(("heartbeats", self._beat, heartbeat.EVERY, threading.Event()))
+        self._wakes = list(dict.fromkeys(each[3] for each in loops))
         self._threads = [threading.Thread(target=self._loop, args=each, name=each[0], daemon=True) for each in loops]
         self._threads.append(threading.Thread(target=self._keep, name="keep", daemon=True))
         self._writer = threading.Thread(target=self._postman.write, name="results", daemon=True)
@@ -62,7 +72,7 @@ class Worker:
     def stop(self) -> None:
         """Finish what is under way and end."""
         self._stop.set()
-        for wake in (self._nap, self._week, self._context.mail_due, self._context.touched.due, self._context.work_due):
+        for wake in self._wakes:
             wake.set()
         self._context.arriving.wake()
         for thread in self._threads:
@@ -88,6 +98,7 @@ class Worker:
             JOB_FAILURES.labels(name).inc()
             log.exception("job failed", extra={"job": name})
             return False
+        JOB_ENDED.labels(name).set(self._context.wall.now().timestamp())
         return True
 
     def _look(self) -> None:
@@ -98,6 +109,10 @@ class Worker:
         self._guard("alerts", lambda: intake.look_again(self._context))
         self._guard("announce", lambda: announce.announce(self._context))
         self._guard("shrink", lambda: respond.shrink(self._context))
+
+    def _beat(self) -> None:
+        self._guard("heartbeats_in", lambda: heartbeat.look(self._context))
+        self._guard("heartbeat_out", lambda: heartbeat.send(self._context))
 
     def _keep(self) -> None:
         while not self._stop.is_set():
@@ -112,8 +127,13 @@ class Worker:
             self._stop.wait(9 * took)
 
     def _respond(self) -> None:
-        self._guard("actions", lambda: respond.respond(self._context))
-        self._guard("reports", lambda: report.keep(self._context))
+        """Often while an action is under way, for a machine that answers should get traffic at once."""
+        while self._guard("actions", self._act) and self._guard("reports", lambda: report.keep(self._context)):
+            if not self._unfinished or self._stop.wait(SOON):
+                return
+
+    def _act(self) -> None:
+        self._unfinished = respond.respond(self._context)
 
     def _people(self) -> None:
         self._guard("contacts", lambda: contacts.due(self._context))

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from bongsu.generate.alerts import CRITICAL
+from bongsu.core.alert import HEARTBEAT_LABEL
+from bongsu.generate.alerts import CRITICAL, watchdogs
 from bongsu.generate.contacts import QUIET_HOURS, Contact, Delivery, Route, message, quiet_intervals, subject, timing
 from bongsu.generate.setup import Setup
+
+NOBODY = "nobody"
 
 
 def configuration(setup: Setup, delivery: Delivery) -> dict[str, Any]:
@@ -21,6 +24,9 @@ def configuration(setup: Setup, delivery: Delivery) -> dict[str, Any]:
         },
         "receivers": [_receiver(contact) for contact in delivery.contacts],
     }
+    if watchdogs(setup):  # a heartbeat is for Bongsu alone, and no mail
+        made["route"]["routes"].insert(0, {"receiver": NOBODY, "matchers": [f'{HEARTBEAT_LABEL}!=""']})
+        made["receivers"].append({"name": NOBODY})
     if quiet:
         made["time_intervals"] = [{"name": QUIET_HOURS, "time_intervals": quiet}]
     return made

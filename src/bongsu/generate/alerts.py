@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 
 from bongsu.config import LOCALES
-from bongsu.core.alert import POLICY_LABEL, SERVICE_LABEL
+from bongsu.core.alert import HEARTBEAT_LABEL, POLICY_LABEL, SERVICE_LABEL
 from bongsu.core.breach import FLAT_WITHIN
 from bongsu.core.service import BLIND
 from bongsu.core.signal import SIGNALS
@@ -71,6 +71,16 @@ def alerts_of(service: Guarded, setup: Setup) -> tuple[Alert, ...]:
 def heartbeat(setup: Setup) -> Alert:
     """Bongsu itself is silent."""
     return about_itself("BongsuHeartbeatMissing", promql.heartbeat_missing(setup), words.HEARTBEAT, setup)
+
+
+def watchdogs(setup: Setup) -> tuple[Alert, ...]:
+    """One that always fires for each heartbeat that Prometheus owes Bongsu: no alert, but proof that alerts come."""
+    return tuple(
+        Alert("BongsuWatchdog", "vector(1)", {HEARTBEAT_LABEL: name, "severity": "none"}, (), words.WATCHDOG,
+              by_machine=False)
+        for name, each in sorted(setup.config.heartbeat.items())
+        if each.watchdog
+    )  # fmt: skip
 
 
 def about_itself(name: str, expr: str, text: words.Text, setup: Setup) -> Alert:

@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 from bongsu.config.web import SENDER
 from bongsu.core.errors import InvalidInput
 from bongsu.generate import promql
-from bongsu.generate.alerts import Alert, alerts_of, heartbeat
+from bongsu.generate.alerts import Alert, alerts_of, heartbeat, watchdogs
 from bongsu.generate.recording import recordings
 from bongsu.generate.setup import Guarded, Setup, duration
 
@@ -81,7 +81,8 @@ def _scraping(job: str, path: str, targets: list[str]) -> dict[str, Any]:
 def rules(setup: Setup) -> dict[str, Any]:
     """The rule groups: one about Bongsu itself, and one for each service, whose rules build on each other in order."""
     evaluated = {"record": promql.EVALUATED, "expr": "vector(1)"}
-    groups = [_group("bongsu", [evaluated, _alerting(heartbeat(setup), setup)], setup)]
+    itself = [_alerting(each, setup) for each in (heartbeat(setup), *watchdogs(setup))]
+    groups = [_group("bongsu", [evaluated, *itself], setup)]
     groups += [_group(f"bongsu-{service.name}", service_rules(service, setup), setup) for service in setup.services]
     return {"groups": groups}
 

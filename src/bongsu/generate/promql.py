@@ -24,6 +24,10 @@ VCPUS, BASELINE, CAP = "bongsu:vcpus", "bongsu:baseline", "bongsu:credits_cap"
 """What the catalogue says of a machine's type; dashboards and people's own queries need it beside the balance."""
 CREDITS = "bongsu:credits_estimate"
 RUNWAY = "bongsu:runway_seconds"
+BALANCE = "bongsu:credits"
+PACE = "bongsu:pace_seconds"
+PACE_OVER = timedelta(hours=1)
+"""The present pace is the mean of so long, as in ``core/forecast.py``."""
 FLAT = "bongsu:flat"
 OVER = "bongsu:over"
 OVER_AT = "bongsu:over_at"
@@ -105,6 +109,20 @@ def runway(service: Guarded) -> str:
     machine = service.machine
     burn = machine.vcpus * (1 - machine.baseline)
     return f"max by {PER_MACHINE} ({balance(service)}) * 60 / {number(burn)}"
+
+
+def pace(service: Guarded, setup: Setup) -> str:
+    """How long the balance lasts if the last hour goes on (seconds of service time); nothing while it is not spent.
+
+    An hour is known from its first samples on, and what was stolen is nobody's spending.
+    """
+    machine, window = service.machine, duration(setup.wall(PACE_OVER))
+    used = f"avg_over_time({signal(service, 'cpu')}[{window}])"
+    if service.has("steal"):
+        stolen = f"avg_over_time({signal(service, 'steal')}[{window}])"
+        used = f"(({used} - on {PER_MACHINE} {stolen}) or on {PER_MACHINE} {used})"
+    burn = f"{machine.vcpus} * (max by {PER_MACHINE} ({used}) - {number(machine.baseline)})"
+    return f"max by {PER_MACHINE} ({own(BALANCE, service)}) * 60 / on {PER_MACHINE} ({burn} > 0)"
 
 
 def flat(service: Guarded) -> str:

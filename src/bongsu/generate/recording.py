@@ -43,7 +43,11 @@ def recordings(service: Guarded, setup: Setup) -> tuple[Recording, ...]:
     if service.has("cpu"):
         if not service.has("balance"):
             rules.append(Recording(promql.CREDITS, promql.credits_estimate(service, setup), {**job, **named}))
-        rules.append(Recording(promql.RUNWAY, promql.runway(service), {**job, **named}))
+        rules += [
+            Recording(promql.BALANCE, f"max by {promql.PER_MACHINE} ({promql.balance(service)})", {**job, **named}),
+            Recording(promql.RUNWAY, promql.runway(service), {**job, **named}),
+            Recording(promql.PACE, promql.pace(service, setup), {**job, **named}),
+        ]
     if not service.has(service.policy.signal):
         return tuple(rules)
     flat = counts_flat_line(service)

@@ -102,6 +102,10 @@ HEARTBEAT = Text(
         "Bongsu running (systemctl status bongsu), and does Prometheus reach its /metrics?"
     ),
 )
+WATCHDOG = Text(
+    N_("Prometheus is at work"),
+    N_("This alert always fires. Bongsu waits for it, and tells you when it stops: nothing is to be done."),
+)
 RULES_MISSING = Text(
     N_("Prometheus does not evaluate Bongsu's rules"),
     N_(

@@ -194,7 +194,7 @@ def bongsu(site: Site) -> Part:
     """Bongsu itself, which may die and come back: its rules say that nothing is lost then."""
     port = site.ports.bongsu
     command = python("bongsu", "serve", "--config", site.directory.root / "bongsu" / "bongsu.toml")
-    return Part("bongsu", command, lambda: answers(f"{site.url(port)}/healthz"), port, restarts=True)
+    return Part("bongsu", command, lambda: answers(f"{site.url(port)}/readyz"), port, restarts=True)
 
 
 def can_serve() -> bool:

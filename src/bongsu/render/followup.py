@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import functools
+from typing import TYPE_CHECKING
 
-from markdown_it import MarkdownIt
 from markupsafe import Markup
 
 from bongsu.core.followup import Item
@@ -12,6 +12,9 @@ from bongsu.core.review import Pace
 from bongsu.render.notices import Notice
 from bongsu.render.words import N_, Words, clean, number_of, text_of, time_of
 from bongsu.store.outbox import Message
+
+if TYPE_CHECKING:
+    from markdown_it import MarkdownIt
 
 _SECTIONS = {
     "summary": N_("Summary"),
@@ -30,6 +33,8 @@ _ITEM = {
 
 @functools.cache
 def _parser() -> MarkdownIt:
+    from markdown_it import MarkdownIt  # a MiB that an idle server does without
+
     return MarkdownIt("commonmark", {"html": False}).enable(["table", "strikethrough"])
 
 

@@ -8,6 +8,7 @@ from datetime import timedelta
 from bongsu.core.incident import Kind
 from bongsu.render import situation
 from bongsu.render.notices import Notice
+from bongsu.render.quiet import all_waited
 from bongsu.render.situation import Situation
 from bongsu.render.terms import kind_word
 from bongsu.render.words import N_, Words, clean, number_of, text_of, time_of
@@ -39,7 +40,9 @@ def digest(told: Sequence[Message], w: Words, *, page: str) -> Notice:
     """What an address was not told by itself, for there was too much of it."""
     rows = tuple((w.time(each.decided_at), f"[{_service(each)}] {_subject(each, w)}") for each in told[:_MOST])
     said = [
-        w.gettext(
+        w.gettext("These waited for your quiet hours to end. The page says how they stand now.")
+        if all_waited(each.facts for each in told)
+        else w.gettext(
             "So many mails were on their way to you that these were put into one. What calls for you at once still "
             "comes by itself."
         )
@@ -86,6 +89,10 @@ _KINDS = {
     "digest": N_("several in one"),
     "relay_down": N_("mail does not go out"),
     "relay_up": N_("mail goes out again"),
+    "late": N_("Bongsu is late"),
+    "late_over": N_("Bongsu is on time again"),
+    "heartbeat_missing": N_("heartbeat missing"),
+    "heartbeat_back": N_("heartbeat back"),
 }
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from bongsu.core.incident import MAINTENANCE, Entry, Kind
+from bongsu.render.quiet import held_words
 from bongsu.render.terms import kind_word, void_words, why_words
 from bongsu.render.words import N_, Words, clean, number_of, spoken, text_of, time_of
 
@@ -13,6 +14,7 @@ _PLAIN = {
     "data_damaged": N_("Data verified: %(holding)s of %(of)s invariants hold. Damaged rows: %(damaged)s."),
     "data_unverified": N_("The data could not be verified: %(why)s."),
     "data_verified": N_("Data verified: %(holding)s of %(of)s invariants hold."),
+    "let_go": N_("%(to)s: told in quiet hours after all."),
     "machine_added": N_("%(machine)s answers and gets traffic."),
     "machine_draining": N_("%(machine)s gets no new traffic."),
     "machine_failed": N_("%(machine)s could not be started: %(why)s."),
@@ -60,6 +62,8 @@ def timeline_words(entry: Entry, locale: str, w: Words | None = None) -> str:
             until = time_of(facts, "until")
             at = w.time(until, near=entry.at) if until else "?"
             return w.gettext("%(by)s snoozed it until %(time)s.", by=text_of(facts, "by") or "?", time=at)
+        case "held":
+            return held_words(entry, w)
         case "escalated":
             level = int(number_of(facts, "level") or 0)
             return w.gettext("%(by)s called tier %(tier)s by hand.", by=text_of(facts, "by") or "?", tier=level)

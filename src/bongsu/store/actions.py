@@ -1,14 +1,26 @@
-"""What was done about an incident: one row per action on a machine, worked on until it is finished."""
+"""What was done about an incident: one row per action on a machine, worked on until it is finished.
+
+Like a message of the outbox an action is claimed with a lease on the database's clock and a fencing token, so that of
+two servers one alone starts a machine.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from sqlalchemy import ColumnElement, Connection, insert, select, update
 
+from bongsu.store.database import database_clock
 from bongsu.store.schema import actions
+
+LEASE = timedelta(minutes=1)
+"""Longer than one step of an action takes, its time-outs included."""
+
+
+_UNFINISHED = ("requested", "draining")
+_SHOWN = [column for column in actions.c if column is not actions.c.leased_until]
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +40,7 @@ class Action:
     state: str
     finished_at: datetime | None = None
     result: str | None = None
+    fence: int = 0
 
 
 def request(
@@ -50,7 +63,36 @@ def request(
 
 def unfinished(tx: Connection) -> list[Action]:
     """Actions that are not done yet."""
-    return _all(tx, actions.c.state.in_(("requested", "draining")))
+    return _all(tx, actions.c.state.in_(_UNFINISHED))
+
+
+def claim(tx: Connection) -> list[Action]:
+    """Take the unfinished actions that nobody holds; ``let_go`` of them after a step."""
+    free = (
+        select(actions.c.id)
+        .where(actions.c.state.in_(_UNFINISHED) & (actions.c.leased_until < database_clock(tx)))
+        .order_by(actions.c.id)
+        .with_for_update(skip_locked=True)
+    )
+    ids = tx.execute(free).scalars().all()
+    if not ids:
+        return []
+    until = database_clock(tx) + LEASE // timedelta(microseconds=1)
+    mine = actions.c.id.in_(ids)
+    tx.execute(update(actions).where(mine).values(leased_until=until, fence=actions.c.fence + 1))
+    return _all(tx, mine)
+
+
+def let_go(tx: Connection, held: Sequence[Action]) -> None:
+    """Anybody may take these now; those lost to somebody else stay theirs."""
+    for action in held:
+        mine = (actions.c.id == action.id) & (actions.c.fence == action.fence)
+        tx.execute(update(actions).where(mine).values(leased_until=0))
+
+
+def release(tx: Connection) -> None:
+    """Free every lease; only for whoever knows to be the only process."""
+    tx.execute(update(actions).where(actions.c.leased_until > 0).values(leased_until=0))
 
 
 def of_service(tx: Connection, service: str) -> list[Action]:
@@ -65,10 +107,10 @@ def of(tx: Connection, incident_id: str) -> list[Action]:
 
 def change(tx: Connection, action: Action, state: str, result: str, now: datetime) -> bool:
     """Write how far it got; False when somebody else had."""
-    key = (actions.c.id == action.id) & (actions.c.state == action.state)
+    key = (actions.c.id == action.id) & (actions.c.state == action.state) & (actions.c.fence == action.fence)
     return tx.execute(update(actions).where(key).values(state=state, result=result, finished_at=now)).rowcount == 1
 
 
 def _all(tx: Connection, condition: ColumnElement[bool]) -> list[Action]:
-    query = select(actions).where(condition).order_by(actions.c.id)
+    query = select(*_SHOWN).where(condition).order_by(actions.c.id)
     return [Action(**row._asdict()) for row in tx.execute(query)]

@@ -12,7 +12,7 @@ from datetime import datetime
 from typing import Any
 
 import msgspec
-from sqlalchemy import Connection, Row, Select, bindparam, delete, select, update
+from sqlalchemy import Connection, Row, Select, bindparam, delete, select, tuple_, update
 
 from bongsu.core.alert import Alert
 from bongsu.core.routing import Destination
@@ -74,11 +74,14 @@ _FIRING = (
     .limit(bindparam("most"))
 )
 _FIRING_THERE = _FIRING.where(_THERE)
-_JOIN_ALL = (
-    update(alerts)
-    .where(_THERE & (alerts.c.ends_at > bindparam("now")) & alerts.c.incident_id.is_(None))
-    .values(incident_id=bindparam("joins"))
-)
+_HOMELESS = (alerts.c.ends_at > bindparam("now")) & alerts.c.incident_id.is_(None)
+_MINE = alerts.c.fingerprint.in_(bindparam("mine", expanding=True))
+_JOIN_ALL = update(alerts).where(_THERE & _HOMELESS).values(incident_id=bindparam("joins"))
+_JOIN = update(alerts).where(_MINE).values(incident_id=bindparam("joins"))
+# rows are locked in the order of ``put``, so that two servers cannot wait for each other
+_IN_THESE = tuple_(alerts.c.service, alerts.c.policy, alerts.c.group_key).in_(bindparam("these", expanding=True))
+_LOCK_HOMELESS = select(alerts.c.id).where(_IN_THESE & _HOMELESS).order_by(alerts.c.fingerprint).with_for_update()
+_LOCK_MINE = select(alerts.c.id).where(_MINE).order_by(alerts.c.fingerprint).with_for_update()
 
 
 def row_of(alert: Alert, fingerprint: str, now: datetime, to: Destination | None) -> Row8:
@@ -102,11 +105,16 @@ def put(tx: Connection, rows: Sequence[Row8]) -> None:
         tx.exec_driver_sql(_POSTGRES, columns)
 
 
+def lock_homeless(tx: Connection, these: Sequence[Destination], now: datetime) -> None:
+    """Have to yourself, until the end of the transaction, what several destinations' incidents will speak for."""
+    _lock(tx, _LOCK_HOMELESS, {"now": now, "these": [(each.service, each.policy, each.group) for each in these]})
+
+
 def join(tx: Connection, fingerprints: Sequence[str], incident_id: str) -> None:
     """Note that an incident speaks for these alerts."""
     if fingerprints:
-        mine = alerts.c.fingerprint.in_(fingerprints)
-        tx.execute(update(alerts).where(mine).values(incident_id=incident_id))
+        _lock(tx, _LOCK_MINE, {"mine": fingerprints})
+        tx.execute(_JOIN, {"mine": fingerprints, "joins": incident_id})
 
 
 def of(tx: Connection, incident_id: str) -> list[Kept]:
@@ -146,6 +154,11 @@ def homeless(tx: Connection, now: datetime, received_by: datetime | None = None)
 def prune(tx: Connection, before: datetime) -> int:
     """Forget alerts that ended before a time; how many."""
     return tx.execute(delete(alerts).where(alerts.c.ends_at < before)).rowcount
+
+
+def _lock(tx: Connection, query: Select[Any], given: dict[str, Any]) -> None:
+    if tx.dialect.name == "postgresql":  # SQLite has one writer
+        tx.execute(query, given).all()
 
 
 def _of(to: Destination | None) -> dict[str, str]:

@@ -2,30 +2,41 @@
 
 On SQLite every write goes through one thread that puts all that waits into one ``BEGIN IMMEDIATE`` transaction, a
 savepoint per job, and answers after COMMIT: one sync pays for many, and nobody meets "database is locked". On
-PostgreSQL a write runs on the caller's own connection. A job does no other I/O.
+PostgreSQL a write runs on the caller's own connection, and once more from the beginning when another server was faster
+with the same. So a job does no other I/O, and may be run again.
 """
 
 from __future__ import annotations
 
+import logging
 import queue
 import threading
 from collections.abc import Callable
 from concurrent.futures import Future
 from contextvars import ContextVar
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, TypeVar
 
-from sqlalchemy import BigInteger, ColumnElement, Connection, create_engine, event, literal_column, make_url
+from sqlalchemy import BigInteger, ColumnElement, Connection, create_engine, event, literal_column, make_url, select
 from sqlalchemy.engine import Engine
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.pool import QueuePool
 
+from bongsu.telemetry import TRANSACTIONS_AGAIN
+
+log = logging.getLogger("bongsu.store")
 T = TypeVar("T")
 Transaction = Connection
 """What a job gets; the rooms above name it without importing SQLAlchemy."""
 Job = tuple[Callable[[Connection], Any], "Future[Any]"]
 SERVING = "bongsu"
 """What our sessions are called in PostgreSQL: a restore looks whether there are any."""
+_RACES = {"40001": "serialization", "40P01": "deadlock", "23505": "unique"}
+"""PostgreSQL's codes for what another server's transaction may do to ours; the next attempt sees what it wrote."""
+_TRIES = 4
 _AFTER = "after commit"
+_CONNECT_S = 5
 ALONGSIDE: ContextVar[Callable[[Connection], None] | None] = ContextVar("alongside", default=None)
 """What the writes of this call write besides, in the same transaction: the audit log's line of who asked."""
 _GROUP = 256
@@ -56,16 +67,20 @@ class Database:
     def write(self, job: Callable[[Connection], T]) -> T:
         """Run a job in a transaction and return its value once it is on disk; its exception is raised here."""
         job = _with_what_goes_alongside(job)
-        if self._writer is None:
-            with self.engine.connect() as connection:
-                connection.info[_AFTER] = []
-                with connection.begin():
-                    value = job(connection)
-                _run(connection.info[_AFTER])
-                return value
-        done: Future[T] = Future()
-        self._jobs.put((job, done))
-        return done.result()
+        if self._writer is not None:
+            done: Future[T] = Future()
+            self._jobs.put((job, done))
+            return done.result()
+        for _ in range(_TRIES - 1):
+            try:
+                return self._transact(job)
+            except DBAPIError as error:
+                race = _RACES.get(getattr(error.orig, "sqlstate", None) or "")
+                if race is None:
+                    raise
+                TRANSACTIONS_AGAIN.labels(race).inc()
+                log.info("transaction once more", extra={"race": race})
+        return self._transact(job)
 
     def submit(self, job: Callable[[Connection], T]) -> Future[T]:
         """Queue a write; the future is done after COMMIT."""
@@ -79,12 +94,25 @@ class Database:
             self._jobs.put((job, done))
         return done
 
+    def now(self) -> datetime:
+        """The database's own time."""
+        since = self.read(lambda tx: tx.execute(select(database_clock(tx))).scalar_one())
+        return datetime.fromtimestamp(0, UTC) + timedelta(microseconds=since)
+
     def close(self) -> None:
         """Finish what is queued and close every connection."""
         if self._writer is not None:
             self._jobs.put(None)
             self._writer.join()
         self.engine.dispose()
+
+    def _transact(self, job: Callable[[Connection], T]) -> T:
+        with self.engine.connect() as connection:
+            connection.info[_AFTER] = []
+            with connection.begin():
+                value = job(connection)
+            _run(connection.info[_AFTER])
+            return value
 
     def _write_all(self) -> None:
         with self.engine.connect() as connection:
@@ -174,8 +202,8 @@ def _run(after: list[Callable[[], None]]) -> None:
 
 def _engine(url: str, is_sqlite: bool) -> Engine:
     if not is_sqlite:
-        named = {"application_name": SERVING}
-        return create_engine(url, pool_size=8, max_overflow=8, pool_pre_ping=True, connect_args=named)
+        asked = {"application_name": SERVING, "connect_timeout": _CONNECT_S}
+        return create_engine(url, pool_size=8, max_overflow=8, pool_pre_ping=True, connect_args=asked)
     engine = create_engine(url, poolclass=QueuePool, pool_size=8, max_overflow=24)
 
     @event.listens_for(engine, "connect")

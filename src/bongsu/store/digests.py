@@ -13,9 +13,10 @@ from bongsu.store.schema import outbox
 DIGEST = "digest"
 
 
-def recent(tx: Connection, address: str, since: datetime) -> int:
-    """How many mails of their own an address was written since then."""
-    own = (outbox.c.address == address) & (outbox.c.written_at > since) & (outbox.c.state != "gathered")
+def recent(tx: Connection, address: str, since: datetime, until: datetime) -> int:
+    """How many mails of their own an address was written in a time."""
+    then = (outbox.c.written_at > since) & (outbox.c.written_at <= until)
+    own = (outbox.c.address == address) & then & (outbox.c.state != "gathered")
     return tx.execute(select(func.count()).where(own)).scalar_one()
 
 

@@ -32,6 +32,14 @@ def load(tx: Connection, incident_id: str) -> Incident:
     return unpack(row.body, Incident)
 
 
+def service_of(tx: Connection, incident_id: str) -> str:
+    """Whose incident it is, without locking it. Raises NotFound."""
+    found = tx.execute(select(incidents.c.service).where(incidents.c.id == incident_id)).scalar()
+    if found is None:
+        raise NotFound(f"There is no incident {incident_id!r}.")
+    return str(found)
+
+
 def latest(tx: Connection, service: str, policy: str, group: str = "") -> Incident | None:
     """The newest incident of a (service, policy, group), open or not."""
     body = tx.execute(_LATEST, {"of_service": service, "of_policy": policy, "of_group": group}).scalar()
@@ -60,6 +68,12 @@ def agenda(tx: Connection) -> list[Incident]:
     """What was judged not urgent and no review has dealt with, the oldest first."""
     waits = (incidents.c.triage == "not_urgent") & (incidents.c.status != "reviewed")
     query = select(incidents.c.body).where(waits).order_by(incidents.c.opened_at, incidents.c.id)
+    return [unpack(body, Incident) for body in tx.execute(query).scalars()]
+
+
+def every_open(tx: Connection) -> list[Incident]:
+    """Every open incident."""
+    query = select(incidents.c.body).where(incidents.c.is_open == 1)
     return [unpack(body, Incident) for body in tx.execute(query).scalars()]
 
 

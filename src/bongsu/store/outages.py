@@ -1,4 +1,4 @@
-"""When a way to reach people was closed: the mail relay's outages, one open at a time."""
+"""What was out, from when to when: the mail relay, a heartbeat, Bongsu itself; of each ``way`` one open at a time."""
 
 from __future__ import annotations
 
@@ -23,20 +23,20 @@ class Outage:
     ended_at: datetime | None
 
 
-def begin(tx: Connection, since: datetime, why: str) -> Outage:
+def begin(tx: Connection, since: datetime, why: str, way: str = MAIL) -> Outage:
     """The outage that is open, or a new one."""
-    found = running(tx)
+    found = running(tx, way)
     if found is not None:
         return found
-    tx.execute(insert(outages).values(way=MAIL, since=since, why=why))
-    begun = running(tx)
+    tx.execute(insert(outages).values(way=way, since=since, why=why))
+    begun = running(tx, way)
     assert begun is not None
     return begun
 
 
-def running(tx: Connection) -> Outage | None:
+def running(tx: Connection, way: str = MAIL) -> Outage | None:
     """The outage that is open."""
-    row = tx.execute(select(outages).where(outages.c.ended_at.is_(None) & (outages.c.way == MAIL))).first()
+    row = tx.execute(select(outages).where(outages.c.ended_at.is_(None) & (outages.c.way == way))).first()
     return None if row is None else Outage(row.id, row.since, row.why, row.told_at, row.ended_at)
 
 
@@ -46,9 +46,9 @@ def tell(tx: Connection, outage: Outage, at: datetime) -> bool:
     return tx.execute(change.values(told_at=at)).rowcount == 1
 
 
-def end(tx: Connection, at: datetime) -> Outage | None:
+def end(tx: Connection, at: datetime, way: str = MAIL) -> Outage | None:
     """Close the open outage and return it; None when there is none."""
-    found = running(tx)
+    found = running(tx, way)
     if found is None:
         return None
     change = update(outages).where((outages.c.id == found.id) & outages.c.ended_at.is_(None))
@@ -56,6 +56,6 @@ def end(tx: Connection, at: datetime) -> Outage | None:
 
 
 def latest(tx: Connection, limit: int = 20) -> list[Outage]:
-    """The newest first."""
+    """The mail relay's, the newest first."""
     query = select(outages).where(outages.c.way == MAIL).order_by(outages.c.id.desc()).limit(limit)
     return [Outage(row.id, row.since, row.why, row.told_at, row.ended_at) for row in tx.execute(query)]

@@ -37,6 +37,8 @@ _PUT_CLAIMED = {
 class Message:
     """A row of the outbox. ``decided_at`` is service time; ``written_at`` and ``accepted_at`` are wall time.
 
+    ``written_at`` of what quiet hours hold back is their end.
+
     ``incident_id`` is empty for what belongs to no incident; ``digest_id`` is the message that tells this one.
     """
 
@@ -130,6 +132,19 @@ def is_due(tx: Connection, now: datetime, *, mail: bool = True) -> bool:
 def renew(tx: Connection, messages: Sequence[Message], lease: timedelta = LEASE) -> None:
     """Hold claimed messages for longer; those lost to somebody else stay lost."""
     _lease(tx, messages, _until(tx, lease))
+
+
+def redate(tx: Connection, messages: Sequence[Message]) -> None:
+    """Write anew when these are due and what they say; one that was tried already stays as it is."""
+    untried = (outbox.c.id == bindparam("of_id")) & (outbox.c.state == "pending") & (outbox.c.attempts == 0)
+    change = update(outbox).where(untried)
+    change = change.values(facts=bindparam("to_facts"), written_at=bindparam("to_at"), due_at=bindparam("to_due_at"))
+    anew = [
+        {"of_id": each.id, "to_facts": pack(each.facts), "to_at": each.written_at, "to_due_at": each.due_at}
+        for each in sorted(messages, key=lambda each: each.id)
+    ]
+    if anew:
+        tx.execute(change, anew)
 
 
 def let_go(tx: Connection, messages: Sequence[Message]) -> None:
@@ -255,6 +270,24 @@ def counts(tx: Connection) -> dict[str, int]:
     """How many messages are in each state."""
     query = select(outbox.c.state, func.count()).group_by(outbox.c.state)
     return {row[0]: row[1] for row in tx.execute(query)}
+
+
+def overdue(tx: Connection, before: datetime, limit: int = 1000) -> list[Message]:
+    """Messages that were due before a time and are not sent, the longest overdue first."""
+    waiting = (outbox.c.state == "pending") & (outbox.c.due_at < before)
+    return [message_of(row) for row in tx.execute(select(outbox).where(waiting).order_by(outbox.c.due_at).limit(limit))]
+
+
+def oldest_due(tx: Connection, now: datetime) -> datetime | None:
+    """Since when the message that has waited longest has been due."""
+    waiting = (outbox.c.state == "pending") & (outbox.c.due_at <= now)
+    return tx.execute(select(func.min(outbox.c.due_at)).where(waiting)).scalar()
+
+
+def recipients_of(tx: Connection, beginning: str) -> tuple[Recipient, ...]:
+    """Whom the messages are for whose Message-ID begins so."""
+    query = select(outbox).where(outbox.c.message_id.startswith(beginning, autoescape=True)).order_by(outbox.c.id)
+    return tuple(message_of(row).recipient for row in tx.execute(query))
 
 
 def _ready(tx: Connection, now: datetime, mail: bool) -> ColumnElement[bool]:

@@ -174,8 +174,17 @@ actions = Table(
     Column("state", Text, nullable=False),
     Column("finished_at", Instant),
     Column("result", Text),
+    Column("leased_until", BigInteger, nullable=False, server_default="0"),
+    Column("fence", Integer, nullable=False, server_default="0"),
     Index("actions_incident", "incident_id"),
     Index("actions_state", "state"),
+)
+
+heartbeats = Table(
+    "heartbeats",
+    metadata,
+    Column("name", Text, primary_key=True),
+    Column("seen_at", Instant, nullable=False),
 )
 
 reports = Table(

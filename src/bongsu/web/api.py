@@ -6,16 +6,14 @@ from datetime import timedelta
 from typing import Any
 
 import msgspec
-from litestar import Response, Router, get, post
+from litestar import Router, get, post
 from litestar.datastructures import State
 from litestar.params import FromPath, FromQuery, JSONBody
-from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
 from bongsu.core.incident import Incident
 from bongsu.engine import command, impact, report
 from bongsu.engine.context import Context
 from bongsu.store import actions, incidents, outbox, timeline
-from bongsu.telemetry import REGISTRY
 
 VIEWER, RESPONDER = {"right": "viewer"}, {"right": "responder"}
 
@@ -145,24 +143,11 @@ def scale_out(state: State, incident_id: FromPath[str], data: JSONBody[By]) -> d
     return {"machines": list(command.scale_out(state.context, incident_id, data.by))}
 
 
-@get("/healthz", sync_to_thread=True, opt={"right": "metrics"})
-def healthz(state: State) -> dict[str, Any]:
-    """Whether the database answers, and what waits for delivery."""
-    context: Context = state.context
-    return {"status": "ok", "outbox": context.db.read(outbox.counts), "time": context.clock.now().isoformat()}
-
-
-@get("/metrics", sync_to_thread=True, media_type="text/plain", opt={"right": "metrics"})
-def metrics() -> Response[bytes]:
-    """Bongsu's own metrics."""
-    return Response(generate_latest(REGISTRY), headers={"Content-Type": CONTENT_TYPE_LATEST})
-
-
 api_router = Router(
     "/",
     route_handlers=[
         list_incidents, show_incident,
         show_report, show_impact, triage, agenda,
-        acknowledge, snooze, escalate, resolve, scale_out, healthz, metrics,
+        acknowledge, snooze, escalate, resolve, scale_out,
     ],
 )  # fmt: skip

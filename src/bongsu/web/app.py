@@ -6,6 +6,8 @@ from litestar import Litestar, Router
 from litestar.datastructures import State
 from litestar.exceptions import HTTPException
 from litestar.openapi import OpenAPIConfig
+from litestar.plugins import PluginProtocol
+from litestar.plugins.core import MsgspecDIPlugin
 
 from bongsu import __version__
 from bongsu.core.errors import BongsuError
@@ -25,11 +27,14 @@ from bongsu.web.login import login_router
 from bongsu.web.muting import muting_router
 from bongsu.web.oncall import people_router
 from bongsu.web.pages import page_settings
+from bongsu.web.passing import passing_router
 from bongsu.web.people_api import people_api_router
 from bongsu.web.problems import answer, refuse, unexpected
 from bongsu.web.review import review_router
 from bongsu.web.rights import guard
 from bongsu.web.settings import settings_router
+from bongsu.web.silences import silences_router
+from bongsu.web.watching import watching_router
 from bongsu.web.written import written_router
 
 LARGEST_BODY = 1024 * 1024
@@ -40,13 +45,22 @@ def _schema() -> Router:
     return Router("/api/schema", route_handlers=[], opt={"right": "viewer"})
 
 
+class _App(Litestar):
+    """Litestar without its plugins for libraries that are not used here: one would load pydantic, which is 10 MiB."""
+
+    @staticmethod
+    def _get_default_plugins(plugins: list[PluginProtocol]) -> list[PluginProtocol]:
+        return [*plugins, MsgspecDIPlugin()]
+
+
 def create_app(context: Context) -> Door:
     """The application over a context."""
-    app = Litestar(
+    app = _App(
         route_handlers=[
             alertmanager_router,
             hooks_router,
             api_router,
+            watching_router,
             muting_router,
             people_api_router,
             deliveries_router,
@@ -56,10 +70,12 @@ def create_app(context: Context) -> Door:
             data_router,
             data_api,
             letters_router,
+            passing_router,
             people_router,
             deliveries_pages,
             written_router,
             review_router,
+            silences_router,
             login_router,
             settings_router,
             admin_router,

@@ -12,9 +12,10 @@ from litestar.datastructures import State
 from litestar.params import FromQuery, JSONBody
 
 from bongsu.core.errors import InvalidInput
-from bongsu.engine import notify
+from bongsu.engine import notify, quiet
 from bongsu.engine.context import Context
 from bongsu.render.postal import kind_words
+from bongsu.render.quiet import waits_words
 from bongsu.render.terms import delivery_word
 from bongsu.render.words import Words, clean
 from bongsu.store import digests, outages, outbox, suspects
@@ -67,7 +68,7 @@ def list_deliveries(
 ) -> list[dict[str, Any]]:
     """Messages, the newest first, each with every attempt. ``status``: pending, gathered, accepted or refused."""
     found = find(state.context, ids=id, incident=incident, person=person, state=status, limit=limit)
-    return [_view(message, tries) for message, tries in found]
+    return [_view(message, tries, state.context) for message, tries in found]
 
 
 @get("/api/relay", sync_to_thread=True, opt={"right": "viewer"})
@@ -92,13 +93,19 @@ class Trial(msgspec.Struct):
 @post("/api/notify/test", opt={"right": "responder"}, status_code=202, sync_to_thread=True)
 def notify_test(state: State, data: JSONBody[Trial]) -> list[dict[str, Any]]:
     """Write a test to every address; look at /api/deliveries?id=... for how it went."""
-    return [_view(message, []) for message in notify.test(state.context, data.to, data.by)]
+    return [_view(message, [], state.context) for message in notify.test(state.context, data.to, data.by)]
 
 
-def _view(message: Message, tries: list[Attempt]) -> dict[str, Any]:
+def _view(message: Message, tries: list[Attempt], context: Context) -> dict[str, Any]:
     shown: dict[str, Any] = msgspec.to_builtins(message)
     del shown["facts"], shown["fence"]
-    return {**shown, "tries": msgspec.to_builtins(tries)}
+    return {**shown, "tries": msgspec.to_builtins(tries), "waits": _waits(message, Words(), context.wall.now())}
+
+
+def _waits(message: Message, w: Words, now: datetime) -> str:
+    """Why it is not sent yet; empty when nothing holds it back."""
+    held = quiet.waits(message, now)
+    return waits_words(message.facts, w.time(message.due_at, near=now), w) if held else ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,6 +118,7 @@ class Row:
     word: str
     tries: tuple[tuple[str, str], ...]
     suspect: str
+    waits: str
 
 
 @get("/deliveries", sync_to_thread=True, opt={"right": "viewer"}, include_in_schema=False)
@@ -153,6 +161,7 @@ def _row(message: Message, tries: list[Attempt], doubtful: dict[str, Suspect], w
         word=delivery_word(message.state, w),
         tries=tuple((w.time(each.at, near=now, seconds=True), f"{each.outcome} {each.answer}") for each in tries),
         suspect=w.time(suspect.since, near=now) if suspect else "",
+        waits=_waits(message, w, now),
     )
 
 

@@ -19,7 +19,7 @@ from litestar.response import Redirect
 from bongsu.core.access import Via
 from bongsu.core.incident import Incident
 from bongsu.core.scaling import ScaleOut
-from bongsu.engine import audit, command
+from bongsu.engine import audit, command, people
 from bongsu.engine.context import Context
 from bongsu.render import links, situation
 from bongsu.render.situation import Form as Trouble
@@ -29,6 +29,9 @@ from bongsu.store import actions, incidents
 from bongsu.web.console import fires
 from bongsu.web.pages import ERROR_PAGES, NotListed, asked_locale, page, words_of
 from bongsu.web.rights import act_by
+
+SNOOZES = (30, 60, 120, 240)
+"""Minutes to choose from."""
 
 
 class Form(msgspec.Struct):
@@ -83,12 +86,15 @@ class Letters(Controller):
         adding = [act for act in acts if act.kind == "add"]
         values = {
             **_shared(incident, bearer, w, token),
-            "taken": incident.ack is not None and incident.void is None,
+            "taken": incident.ack is not None and incident.void is None and incident.handed is None,
             "acknowledged": situation.acknowledged(situation.situation_of(incident), w),
             "mine": incident.ack is not None and incident.ack.by == bearer.name,
             "plan": plan,
             "adding": [(act.machine, action_word(act.state, w)) for act in adding],
             "longest": command.LONGEST_REASON,
+            "others": _others(context, bearer),
+            "spans": [(minutes, w.duration(minutes * 60)) for minutes in SNOOZES],
+            "tiers": _tiers(context, incident),
             "refresh": 5 if any(act.state == "requested" for act in adding) else None,
         }
         return page(request, "letter.html", values, locale=bearer.locale)
@@ -100,12 +106,12 @@ class Letters(Controller):
         bearer = bearer_of(context, token)
         act_by(request, bearer.name, Via.LINK, "acknowledge", bearer.incident_id)
         command.acknowledge(context, bearer.incident_id, bearer.name)
-        return _back(request, token)
+        return back(request, token)
 
     @get("/triage", sync_to_thread=False, opt={"right": "public"})
     def back_to_triage(self, request: Request[Any, Any, Any], token: FromPath[str]) -> Redirect:
         """Somebody reloads what the form answered: show the page before."""
-        return _back(request, token)
+        return back(request, token)
 
     @post("/triage", sync_to_thread=True, opt={"right": "public"})
     def triage(
@@ -117,12 +123,12 @@ class Letters(Controller):
         act_by(request, bearer.name, Via.LINK, "triage", bearer.incident_id)
         audit.tell(verdict=data.verdict, why=data.why)
         command.triage(context, bearer.incident_id, bearer.name, urgent=data.verdict == "urgent", why=data.why)
-        return _back(request, token)
+        return back(request, token)
 
     @get("/scale-out", sync_to_thread=False)
-    def back(self, request: Request[Any, Any, Any], token: FromPath[str]) -> Redirect:
+    def reload(self, request: Request[Any, Any, Any], token: FromPath[str]) -> Redirect:
         """Somebody reloads the question: ask anew from the page before."""
-        return _back(request, token)
+        return back(request, token)
 
     @post("/scale-out", status_code=200, sync_to_thread=True)
     def scale_out(
@@ -138,7 +144,7 @@ class Letters(Controller):
         if data is not None and data.confirm == "yes":
             act_by(request, bearer.name, Via.LINK, "scale_out", bearer.incident_id)
             command.scale_out(context, bearer.incident_id, bearer.name)
-            return _back(request, token)
+            return back(request, token)
         incident = context.db.read(lambda tx: incidents.load(tx, bearer.incident_id))
         plan = command.scale_out_plan(context, incident.id)
         w = _words(request, bearer)
@@ -157,7 +163,8 @@ def _words(request: Request[Any, Any, Any], bearer: Bearer) -> Words:
     return words_of(request, bearer.locale, bearer.zone)
 
 
-def _back(request: Request[Any, Any, Any], token: str) -> Redirect:
+def back(request: Request[Any, Any, Any], token: str) -> Redirect:
+    """To the page of the link."""
     asked = asked_locale(request)
     return Redirect(f"/a/{token}?lang={asked}" if asked else f"/a/{token}", status_code=303)
 
@@ -178,6 +185,21 @@ def _shared(incident: Incident, bearer: Bearer, w: Words, token: str) -> dict[st
         "notes": situation.notes(s, w),
         "rows": situation.rows(s, w, acknowledged_too=False),
     }
+
+
+def _others(context: Context, bearer: Bearer) -> list[tuple[str, str]]:
+    """Everybody else it can be handed to, as target and name."""
+    directory, now = context.directory, context.clock.now()
+    known = [(f"person:{each.id}", each.name) for each in directory.people.values()]
+    known += [(f"team:{each.id}", each.name) for each in directory.teams.values()]
+    return [(to, name) for to, name in known if name != bearer.name and directory.resolve(to, now)]
+
+
+def _tiers(context: Context, incident: Incident) -> list[tuple[int, str]]:
+    """The tiers that can be called now, with those who would hear it."""
+    now = context.clock.now()
+    told = context.db.read(lambda tx: [people.resolve(tx, context, tier.notify, now) for tier in incident.policy.tiers])
+    return [(level, ", ".join(dict.fromkeys(each.name for each in to))) for level, to in enumerate(told, 1) if to]
 
 
 def _projected(plan: ScaleOut | None, w: Words) -> str:

@@ -20,13 +20,13 @@ from bongsu.core.schedule import Directory, Person, Team
 from bongsu.engine import contacts, people, readiness
 from bongsu.engine.context import Context
 from bongsu.render.people import fault_words, took_words, unreached_words
-from bongsu.render.words import N_, Words
+from bongsu.render.quiet import WEEKDAYS, quiet_words
+from bongsu.render.words import Words
 from bongsu.store import contacts as rounds
 from bongsu.web.pages import ERROR_PAGES, asked_locale, page, words_of
 from bongsu.web.rights import act_by
 
 VIEWER, PUBLIC = {"right": "viewer"}, {"right": "public"}
-WEEKDAYS = (N_("Mon"), N_("Tue"), N_("Wed"), N_("Thu"), N_("Fri"), N_("Sat"), N_("Sun"))
 _HUES = 6
 
 
@@ -197,7 +197,10 @@ def _reader(kind: str, each: Person | Team, directory: Directory, known: Standin
     if isinstance(each, Team):
         about = ", ".join(directory.people[name].name for name in each.members if name in directory.people)
     else:
-        about = ", ".join(name for name, schedule in sorted(directory.schedules.items()) if each.id in schedule.people)
+        turns = [name for name, schedule in sorted(directory.schedules.items()) if each.id in schedule.people]
+        about = " · ".join(
+            part for part in (", ".join(turns), quiet_words(each.quiet, w) if each.quiet else "") if part
+        )
     ways = tuple(_way(address, known[f"{kind}:{each.id}", address], wall, w) for address in each.addresses)
     return Reader(each.name, about, ways)
 

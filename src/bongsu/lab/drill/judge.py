@@ -8,7 +8,7 @@ from typing import Any
 
 from bongsu.catalogue import load_catalogue
 from bongsu.core.drill import Expectation
-from bongsu.lab.drill import figures
+from bongsu.lab.drill import figures, foresight
 from bongsu.lab.drill.evening import DEPARTMENT, ON_CALL, UPPER, Evening, minutes, wall
 from bongsu.lab.drill.scenarios import ACK_ONLY, NOBODY, RESPONDED
 
@@ -181,6 +181,13 @@ def _exhaustion(judging: Judge, evening: Evening) -> None:
         off = abs(measured - figure) / figure if measured and figure else None
         seen = f"measured {_min(measured)}" + ("" if off is None else f", {off:.1%} off")
         judging.expect(name, f"{_min(figure)} within {within:.0%}", seen, off is not None and off <= within, window)
+    for each in foresight.foresights(evening):
+        if each.judged:
+            seen = f"said {_min(each.predicted)}" + ("" if each.off is None else f", {abs(each.off):.1%} off")
+            judging.expect(
+                f"exhaustion as predicted at minute {each.at:g}", f"{_min(measured)} within {foresight.WITHIN:.0%}",
+                seen, each.off is not None and abs(each.off) <= foresight.WITHIN, window,
+            )  # fmt: skip
 
 
 def _min(seconds: float | None) -> str:

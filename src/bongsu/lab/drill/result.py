@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.table import Table
 
 from bongsu.core.drill import Expectation, Scenario, Verdict, verdict
-from bongsu.lab.drill import figures
+from bongsu.lab.drill import figures, foresight
 from bongsu.lab.drill.evening import Evening
 
 
@@ -55,6 +55,7 @@ def run_of(evening: Evening) -> dict[str, Any]:
             "predicted_s": _round(figures.predicted_s(evening)),
             "measured_s": _round(figures.measured_s(evening, figures.empty_at(evening))),
             "integrated_s": _round(figures.measured_s(evening, figures.integrated_exhaustion(evening))),
+            "predictions": [each.as_data() for each in foresight.foresights(evening)],
         },
         "throttled_seconds": round(len(empty) * evening.scenario.speed),
         "cpu_after_exhaustion": _round(figures.cpu_while_empty(evening), 4),
@@ -103,6 +104,7 @@ def show(result: dict[str, Any], console: Console) -> None:
         ("mails", lambda run: ", ".join(_brief(mail) for mail in run["mails"]) or "none"),
         ("credits at the end", lambda run: ", ".join(f"{value:.0f}" for value in run["credits_end"].values())),
         ("credits gone after", lambda run: _lab_minutes(run["exhaustion"]["measured_s"])),
+        ("as predicted", lambda run: ", ".join(_predicted(each) for each in run["exhaustion"].get("predictions", []))),
         ("throttled for", lambda run: _lab_minutes(run["throttled_seconds"])),
         ("CPU after that", lambda run: _percent(run["cpu_after_exhaustion"])),
         ("requests failed", lambda run: f"{run['requests']['failed']} of {run['requests']['sent']}"),
@@ -127,6 +129,11 @@ def show(result: dict[str, Any], console: Console) -> None:
 def _brief(mail: dict[str, Any]) -> str:
     what = f"tier {mail['tier']}" if mail["kind"] == "tier" else mail["kind"]
     return f"{what} at {(mail['breach_seconds'] or 0) / 60:.0f} min"
+
+
+def _predicted(each: dict[str, Any]) -> str:
+    said = _lab_minutes(each["predicted_s"]) or "unknown"
+    return f"{said} at {each['at_s'] / 60:.0f} min"
 
 
 def _lab_minutes(seconds: float | None) -> str:
