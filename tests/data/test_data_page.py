@@ -44,7 +44,7 @@ def test_the_page_lists_damage_exports_it_and_says_from_where_to_recover(
         assert "Recovery point" in then
         assert f"/data/shop/damaged.csv?incident={incident}" in then
         assert "13 of 13 invariants hold" in client.get("/data").text
-        assert "불변 조건 13개 중 12개" in client.get(f"/data?incident={incident}&lang=ko").text
+        assert "불변 조건 13개 중 12개가 성립합니다" in client.get(f"/data?incident={incident}&lang=ko").text
         file = client.get(f"/data/shop/damaged.csv?incident={incident}")
         rows = list(csv.DictReader(io.StringIO(file.text)))
         assert {each["key"] for each in rows} == {"id 3", "id 4"}
