@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
+import msgspec
 import pytest
 
 from bongsu.config.replays import Replay, Times
 from bongsu.core.errors import InvalidInput
 from bongsu.core.replay import Alarm, Minute
 from bongsu.lab.calibration import Calibration
-from bongsu.lab.drill.replayed import mix_of, scenario_of, segments_of
+from bongsu.lab.drill.replayed import mix_of, scenario_of, seen_full, segments_of
 from bongsu.lab.plan import LabPlan
 from bongsu.lab.traffic import Population, plan_problems, weights_of
 
@@ -45,6 +46,13 @@ def test_each_minute_asks_here_what_it_asked_then() -> None:
     for each, minute in zip(plan, RECORDED.minutes, strict=True):
         asked = COST.utilisation(each.rate, scenario.machines, scenario.size)
         assert asked == pytest.approx(max(minute.cpu, COST.idle / scenario.size), abs=0.001)
+    full = segments_of(msgspec.structs.replace(RECORDED, minutes=[Minute(0, 5, 0.95)]), scenario, COST)
+    assert COST.utilisation(full[0].rate, scenario.machines, scenario.size) > 1.0  # what is full was asked for more
+
+
+def test_a_ceiling_of_a_minute_is_not_expected_of_a_lab_that_looks_once_a_minute() -> None:
+    assert not seen_full(RECORDED)
+    assert seen_full(msgspec.structs.replace(RECORDED, minutes=[Minute(n * 60, 9, 1.2) for n in range(3)]))
 
 
 def test_the_lab_has_the_machines_and_times_of_then() -> None:

@@ -18,7 +18,8 @@ from typing import Any
 
 from bongsu.config.replays import Replay
 from bongsu.core.drill import Expectation, Scenario
-from bongsu.core.replay import Alarm
+from bongsu.core.incident import Kind
+from bongsu.core.replay import FULL, Alarm, Minute
 from bongsu.lab.calibration import Calibration
 from bongsu.lab.drill.evening import DEPARTMENT, ON_CALL, UPPER, Evening, Run, Watcher, plan_of
 from bongsu.lab.drill.judge import Judge, tier
@@ -36,6 +37,8 @@ AFTER = 3.0
 """Lab minutes that are looked on after the record's end, for what was decided in its last."""
 WITHIN = 0.1
 """How far the arrivals may be off; they come by chance, as people do."""
+FULL_MINUTES = 3
+"""Minutes in a row at the ceiling that the lab surely sees: it has a sample a minute, and the ceiling wants two."""
 VISITS = {
     "GET /products": "list",
     "GET /products/{}": "detail",
@@ -91,11 +94,25 @@ def segments_of(recorded: Replay, scenario: Scenario, calibration: Calibration) 
     return tuple(
         Segment(
             max(0.1, round((end - each.at) / scenario.speed, 3)),
-            round(min(HIGHEST_RATE, calibration.rate(each.cpu, scenario.machines, scenario.size)), 2),
+            round(min(HIGHEST_RATE, calibration.rate(_asked(each, scenario), scenario.machines, scenario.size)), 2),
             mix,
         )
         for each, end in zip(minutes, ends, strict=True)
     )
+
+
+def _asked(minute: Minute, scenario: Scenario) -> float:
+    """A full machine was asked for more than it has; how much more, its CPU does not tell."""
+    return max(minute.cpu, scenario.peak) if minute.cpu >= FULL else minute.cpu
+
+
+def seen_full(recorded: Replay) -> bool:
+    """Whether the record was at the ceiling for long enough to be seen in the lab."""
+    longest = run = 0
+    for each in recorded.minutes:
+        run = run + 1 if each.cpu >= FULL else 0
+        longest = max(longest, run)
+    return longest >= FULL_MINUTES
 
 
 class ReplayedRun(Run):
@@ -149,7 +166,8 @@ def judge(recorded: Replay, evening: Evening, sent: int, planned: float) -> list
         abs(sent - planned) <= WITHIN * planned + 3 * planned**0.5,
     )
     for each in recorded.alarms:
-        _told(judging, evening, each)
+        if each.kind != Kind.CEILING or seen_full(recorded):
+            _told(judging, evening, each, recorded.acknowledged)
     known = {each.level for each in recorded.alarms if each.kind == "tier"}
     more = sorted({each["level"] for each in evening.deliveries("tier")} - known)
     judging.expect("no tier that was quiet then", "none", ", ".join(f"tier {n}" for n in more) or "none", not more)
@@ -158,18 +176,18 @@ def judge(recorded: Replay, evening: Evening, sent: int, planned: float) -> list
     return judging.found
 
 
-def _told(judging: Judge, evening: Evening, alarm: Alarm) -> None:
+def _told(judging: Judge, evening: Evening, alarm: Alarm, taken: float | None) -> None:
     """A tier in its time, unless it was held back then; the others whenever their moment comes on these machines."""
     scenario = evening.scenario
     if alarm.level:
         due = scenario.tiers[alarm.level - 1]
-        held = alarm.after / 60 > due + 2 * scenario.settle
+        held = taken is not None and taken < alarm.after and alarm.after / 60 > due + 1
         address = (ON_CALL, DEPARTMENT, UPPER)[min(alarm.level, 3) - 1]
         tier(judging, evening, alarm.level, address, 0.0 if held else None)
         return
-    taken = [each["recipient"]["address"] for each in evening.deliveries(alarm.kind) if each["state"] == "accepted"]
+    told = [each["recipient"]["address"] for each in evening.deliveries(alarm.kind) if each["state"] == "accepted"]
     then = f"told ({alarm.after / 60:.0f} min after the start then)"
-    judging.expect(f"{alarm.kind} told", then, ", ".join(taken) or "never", bool(taken))
+    judging.expect(f"{alarm.kind} told", then, ", ".join(told) or "never", bool(told))
 
 
 def rehearse(recorded: Replay, folder: Path, watcher: Watcher) -> dict[str, Any]:
