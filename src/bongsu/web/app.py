@@ -17,6 +17,7 @@ from bongsu.web.aftermath import aftermath_router
 from bongsu.web.alertmanager import MANY_ALERTS, alertmanager_router
 from bongsu.web.api import api_router
 from bongsu.web.console import console_router
+from bongsu.web.data import data_api, data_router
 from bongsu.web.deliveries import deliveries_pages, deliveries_router
 from bongsu.web.door import Door
 from bongsu.web.hooks import hooks_router
@@ -66,6 +67,8 @@ def create_app(context: Context) -> Door:
             aftermath_router,
             console_router,
             impacts_router,
+            data_router,
+            data_api,
             letters_router,
             passing_router,
             people_router,
