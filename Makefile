@@ -1,4 +1,4 @@
-.PHONY: help drill drill-sabotage up down test check bench bench-ingest bench-mail bench-memory bench-instrument crash dashboards replay-images verify-grafana lock messages bench-forecast bench-backtest bench-restore bench-impact
+.PHONY: help drill drill-sabotage up down test check bench bench-ingest bench-mail bench-memory bench-instrument crash dashboards replay-images verify-grafana lock messages bench-forecast bench-backtest bench-restore bench-impact bench-report
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile
@@ -61,6 +61,10 @@ bench-restore: ## the shop's data damaged at random under load, found and put ri
 bench-impact: ## counting who was hurt: 10 M lines of Parquet, 1 M of JSON, the server's memory
 	sh bin/install
 	.venv/bin/python -m bench.impact
+
+bench-report: ## the report of a resolved incident with 24 hours of data
+	sh bin/install
+	.venv/bin/python -m bench.report
 
 dashboards: ## build Grafana's dashboards anew
 	sh bin/install

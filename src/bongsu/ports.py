@@ -10,7 +10,7 @@ from typing import Protocol
 
 from bongsu.core.backups import Backup
 from bongsu.core.errors import BongsuError
-from bongsu.core.impact import Traffic
+from bongsu.core.impact import Arrivals, Traffic
 from bongsu.core.recovery import Verification
 
 Samples = tuple[tuple[datetime, float], ...]
@@ -184,12 +184,20 @@ class AccessLog(Protocol):
         """Impact in ``window``, and what rose against ``calm``."""
         ...
 
+    def arrivals(self, window: tuple[datetime, datetime], step: timedelta) -> tuple[Arrivals, ...]:
+        """Users' requests in each ``step`` of a time, in its order."""
+        ...
+
 
 class Data(Protocol):
     """A service's data in our care. Raises BongsuError when it cannot be reached or something is in the way."""
 
     def verify(self) -> Verification:
         """Ask every invariant, at one moment of the data."""
+        ...
+
+    def backups(self) -> list[Backup]:
+        """The newest first."""
         ...
 
     def back_up(self) -> Backup:

@@ -216,10 +216,19 @@ class World:
     """The story's stage. Levels are CPU 0..1; balances are credits of a ``lightsail:small-2GB`` (cap 576)."""
 
     def __init__(
-        self, url: str, folder: Path, *, policy: Policy = BURST, directory: Directory = PEOPLE, machines: int = 2
+        self,
+        url: str,
+        folder: Path,
+        *,
+        policy: Policy = BURST,
+        directory: Directory = PEOPLE,
+        machines: int = 2,
+        service: Service | None = None,
+        start: datetime = START,
     ) -> None:
+        """``service``: another than the shop of the stories."""
         self.url, self.folder = url, folder
-        self.clock = ManualClock()
+        self.clock = ManualClock(start)
         self.metrics = ScriptedMetrics()
         self.post = PostOffice()
         self.room = ScriptedChannel()
@@ -234,15 +243,14 @@ class World:
         self.seen = 0
         self._began: dict[tuple[object, ...], datetime] = {}
         self.policy, self.directory = policy, directory
+        self.service = service or self._shop()
         self.verify, self.readiness = Weekly(), Weekly()
         self.heartbeats: dict[str, Owed] = {}
         self.heartbeat_out: Out | None = None
         self.context = self._open()
 
-    def _open(self) -> Context:
-        db = Database(self.url)
-        migrate(db)
-        service = Service(
+    def _shop(self) -> Service:
+        return Service(
             name="shop",
             machine=load_catalogue()["lightsail:small-2GB"],
             policy=self.policy,
@@ -251,12 +259,17 @@ class World:
             stale=3 * SCRAPE,
             most_machines=6,
         )
+
+    def _open(self) -> Context:
+        db = Database(self.url)
+        migrate(db)
+        name = self.service.name
         return Context(
             db=db,
             clock=self.clock,
             wall=self.clock,
-            services={"shop": service},
-            routing=Routing({"shop": (self.policy.name, BLIND)}, self.routes, "shop"),
+            services={name: self.service},
+            routing=Routing({name: (self.policy.name, BLIND)}, self.routes, name),
             policies={self.policy.name: self.policy, "at-once": AT_ONCE},
             directory=self.directory,
             verify=self.verify,
@@ -267,8 +280,8 @@ class World:
             second=SecondChannel("room", timedelta(minutes=1), "en"),
             link_key=b"a key for stories",
             api_token="a token for stories",  # noqa: S106
-            balancers={"shop": self.balancer},
-            machines={"shop": self.provider},
+            balancers={name: self.balancer},
+            machines={name: self.provider},
             sender="bongsu@example.com",
             host="example.com",
             started_at=self.clock.now(),
@@ -335,7 +348,9 @@ class World:
         self.deliver()
         expose.expose(self.context)
         clocks.compare(self.context)
-        auditor.audit(self.context)
+        audited = self.context.pulse.audited_at
+        if audited is None or self.context.wall.now() - audited >= auditor.EVERY:
+            auditor.audit(self.context)
         heartbeat.send(self.context)
 
     def deliver(self) -> None:
@@ -343,12 +358,15 @@ class World:
         relay.look(self.context)
         if self.context.relay.down:
             relay.probe(self.context)
+        now, mail = self.context.wall.now(), not self.context.relay.down
+        if not self.context.db.read(lambda tx: outbox.is_due(tx, now, mail=mail)):
+            return
         for message in deliver.claim(self.context, limit=100):
             deliver.deliver(self.context, message)
 
     def incident(self, policy: str = "burst") -> Incident:
         """The newest incident of the service under a policy."""
-        found = self.context.db.read(lambda tx: incidents.latest(tx, "shop", policy))
+        found = self.context.db.read(lambda tx: incidents.latest(tx, self.service.name, policy))
         assert found is not None, f"there is no incident under {policy!r}"
         return found
 

@@ -16,7 +16,7 @@ from bongsu.adapters import logfiles
 from bongsu.adapters.counting import Counted, Fault, Piece, Task
 from bongsu.adapters.counting_sql import FINE, PARTS, Span, spans_of
 from bongsu.core.diagnosis import Rise, what_rose
-from bongsu.core.impact import Coverage, Impact, Joined, LeftOut, RouteImpact, Rules, Traffic, Users
+from bongsu.core.impact import Arrivals, Coverage, Impact, Joined, LeftOut, RouteImpact, Rules, Traffic, Users
 from bongsu.core.missed import Estimate, Method, estimate
 from bongsu.core.timescale import Timescale
 from bongsu.ports import Unavailable
@@ -62,6 +62,23 @@ class EdgeLog:
             memory_mib=self.memory_mib,
         )
         return Reading(task, self._count(task), self.timescale, why).traffic()
+
+    def arrivals(self, window: tuple[datetime, datetime], step: timedelta) -> tuple[Arrivals, ...]:
+        """Users' requests in each ``step`` that had one. Raises Unavailable with every fault of the edge's files."""
+        span = Span("window", self.timescale.to_wall(window[0]), self.timescale.to_wall(window[1]))
+        task = Task(
+            spans=(span,),
+            rules=self.rules,
+            edge=tuple(map(str, logfiles.found(self.edge))),
+            shop=self._shop()[0],
+            threads=self.threads,
+            memory_mib=self.memory_mib,
+            every=self.timescale.wall_span(step).total_seconds(),
+        )
+        found: dict[int, dict[str, int]] = {}
+        for part, route, count in self._count(task).figures["arrivals"]:
+            found.setdefault(part, {})[str(route).strip()] = count
+        return tuple(Arrivals(window[0] + part * step, by_route) for part, by_route in sorted(found.items()))
 
     def _shop(self) -> tuple[tuple[str, ...], str]:
         """The application's files, or why there are none."""

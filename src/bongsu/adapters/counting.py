@@ -15,14 +15,14 @@ from typing import Any
 
 import msgspec
 
-from bongsu.adapters.counting_sql import FIGURES, JOINED, PIECES, Span, script
+from bongsu.adapters.counting_sql import FIGURES, JOINED, PIECES, Span, arrivals, script
 from bongsu.core.impact import Rules
 
 NICE = 10
 
 
 class Task(msgspec.Struct, frozen=True, kw_only=True):
-    """What to count. ``folder``: where DuckDB may put what does not fit into ``memory_mib``."""
+    """What to count. ``every``: also the arrivals in each so many seconds of the window; 0 is not."""
 
     spans: tuple[Span, ...]
     rules: Rules
@@ -30,6 +30,7 @@ class Task(msgspec.Struct, frozen=True, kw_only=True):
     shop: tuple[str, ...] = ()
     threads: int = 1
     memory_mib: int = 512
+    every: float = 0.0
 
 
 class Piece(msgspec.Struct, frozen=True, kw_only=True):
@@ -85,6 +86,8 @@ def _count(db: Any, task: Task) -> Counted | Fault:
     made = script(task.spans, task.rules, task.edge, task.shop, _columns(db, [*task.edge, *task.shop]))
     db.execute(made)
     asked = {**FIGURES, **(JOINED if task.shop else {})}
+    if task.every > 0:
+        asked = {"unusable": FIGURES["unusable"], "arrivals": arrivals(task.spans, task.every)}
     figures = {name: [list(row) for row in db.execute(query).fetchall()] for name, query in asked.items()}
     unusable = int(figures["unusable"][0][0])
     pieces = _pieces(db)

@@ -308,6 +308,17 @@ FIGURES = {
 PIECES = """
 SELECT span, part, sum(n)::BIGINT, coalesce(sum(n) FILTER (left_out = ''), 0)::BIGINT, min(first_at), max(last_at)
 FROM pieces WHERE NOT unusable GROUP BY span, part ORDER BY span, part"""
+
+
+def arrivals(spans: Sequence[Span], every: float) -> str:
+    """Users' requests in each ``every`` seconds of the window, by method and route."""
+    since = next(each.since for each in spans if each.name == "window")
+    return (
+        f"SELECT CAST(floor(epoch(seen - {moment(since)}) / {every!r}) AS INTEGER) AS part, method || ' ' || route, "
+        "count(*) FROM line WHERE span = 'window' AND left_out = '' AND NOT unusable GROUP BY ALL ORDER BY ALL"
+    )
+
+
 JOINED = {
     "matched": "SELECT count(*) FILTER (matched), count(*) FILTER (NOT matched) FROM line "
     "WHERE span = 'window' AND left_out = '' AND NOT unusable",

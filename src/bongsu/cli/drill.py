@@ -29,6 +29,9 @@ EXIT = {Verdict.PASS: 0, Verdict.FAIL: 1, Verdict.INCONCLUSIVE: 3}
 def run(
     scenario: Annotated[str, typer.Argument(help="See: bongsu drill list.")] = "flash-sale",
     only: Annotated[list[str] | None, typer.Option("--only", help="Play only this run; may be repeated.")] = None,
+    recorded: Annotated[
+        Path | None, typer.Option("--scenario", help="A file of bongsu incidents replay: that incident again.")
+    ] = None,
     sabotage: Annotated[bool, typer.Option("--sabotage", help="Break something in each; all must be noticed.")] = False,
     folder: Folder = Path("var/drills"),
     as_json: Json = False,
@@ -42,11 +45,18 @@ def run(
       bongsu drill run
 
       bongsu drill run flash-sale --only nobody-acts
+
+      bongsu drill run --scenario replays/20260105-2012-k3f9.toml
     """
     from bongsu.lab.drill.scenarios import RUNS, SCENARIOS
     from bongsu.lab.drill.session import rehearse
     from bongsu.lab.drill.session import sabotage as break_things
 
+    if recorded is not None:
+        if sabotage or only:
+            raise InvalidInput(["--scenario plays a recorded incident once; leave --only and --sabotage out"])
+        _recorded(recorded, folder, as_json)
+        return
     if scenario not in SCENARIOS:
         raise InvalidInput([f"there is no scenario {scenario!r}; known: {', '.join(SCENARIOS)}"])
     if unknown := set(only or ()) - set(RUNS):
@@ -56,6 +66,14 @@ def run(
         _twice(break_things, folder, as_json)
     else:
         _twice(lambda where, screen: rehearse(SCENARIOS[scenario], runs, where, screen), folder, as_json)
+
+
+def _recorded(file: Path, folder: Path, as_json: bool) -> None:
+    from bongsu.config.replays import load_replay
+    from bongsu.lab.drill.replayed import rehearse
+
+    replay = load_replay(file)
+    _twice(lambda where, screen: rehearse(replay, where, screen), folder, as_json)
 
 
 def _twice(play: Callable[[Path, Any], dict[str, Any]], folder: Path, as_json: bool) -> None:

@@ -24,6 +24,7 @@ from bongsu.cli import (
     oncall,
     policy,
     recovery,
+    replay,
     report,
     serve,
 )
@@ -48,6 +49,7 @@ app.command("doctor")(doctor.doctor)
 app.command("audit")(accounts.audit)
 app.add_typer(accounts.users, name="user")
 app.add_typer(accounts.tokens, name="token")
+incidents.app.command("replay")(replay.replay)
 app.add_typer(incidents.app, name="incidents")
 app.add_typer(maintenance.app, name="maintenance")
 app.add_typer(maintenance.silence_app, name="silence")

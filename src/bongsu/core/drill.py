@@ -39,7 +39,7 @@ class Scenario:
     peak_minutes: float = 7.0
     after_exhaustion: float = 14.0
     own_cost: float = 0.03
-    tiers: tuple[float, float, float] = (5.0, 20.0, 40.0)
+    tiers: tuple[float, ...] = (5.0, 20.0, 40.0)
     ack_holds: float = 15.0
     settle: float = 2.0
     runway_under: float = 5.0

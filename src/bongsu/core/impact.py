@@ -166,6 +166,14 @@ class Business:
 
 
 @dataclass(frozen=True, slots=True)
+class Arrivals:
+    """Users' requests from ``at`` on, by method and route such as ``GET /products/{id}``."""
+
+    at: datetime
+    by_route: Mapping[str, int]
+
+
+@dataclass(frozen=True, slots=True)
 class Traffic:
     """What the access log says of a window: who was hurt, what rose, and how the figures were made.
 

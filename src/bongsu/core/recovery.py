@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from decimal import Decimal
 
@@ -164,10 +164,26 @@ class Verification:
 
 
 @dataclass(frozen=True, slots=True)
+class Damaged:
+    """Damaged rows of one invariant as texts; ``key``: the columns that name a row."""
+
+    name: str
+    means: str
+    key: tuple[str, ...]
+    columns: tuple[str, ...]
+    rows: tuple[tuple[str, ...], ...]
+
+
+LISTED = 200
+"""Damaged rows of an invariant that are kept beside their number."""
+
+
+@dataclass(frozen=True, slots=True)
 class Check:
     """The result of asking the invariants, ``at`` a moment of service time.
 
-    ``damaged``: the damaged rows by invariant; ``faults``: why invariants could not be asked.
+    ``damaged``: how many damaged rows by invariant; ``faults``: why invariants could not be asked; ``listed``: the
+    rows, of each invariant ``LISTED`` at the most.
     """
 
     name: str
@@ -176,3 +192,15 @@ class Check:
     of: int
     damaged: Mapping[str, int]
     faults: tuple[str, ...] = ()
+    listed: tuple[Damaged, ...] = ()
+
+    @property
+    def brief(self) -> Check:
+        """The same without the rows, for reports."""
+        return replace(self, listed=())
+
+
+def listed(verdict: Verdict) -> Damaged:
+    """A verdict's rows as texts."""
+    rows = tuple(tuple("" if each is None else str(each) for each in row) for row in verdict.rows[:LISTED])
+    return Damaged(verdict.name, verdict.means, verdict.key, verdict.columns, rows)

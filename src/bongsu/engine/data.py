@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 
 from bongsu.core.errors import BongsuError
 from bongsu.core.incident import Entry, Facts
-from bongsu.core.recovery import Check, Verification
+from bongsu.core.recovery import Check, Verification, listed
 from bongsu.engine.context import CareOf, Context
 from bongsu.store import data, incidents, timeline
 from bongsu.store.database import Transaction
@@ -112,4 +112,5 @@ def _asked(care: CareOf, name: str, now: datetime) -> Check:
 def summary(found: Verification, now: datetime) -> Check:
     """What is kept of a verification."""
     damaged = {each.name: len(each.rows) for each in found.verdicts if each.rows}
-    return Check(found.database, now, found.holding, len(found.verdicts), damaged, tuple(found.faults))
+    rows = tuple(listed(each) for each in found.verdicts if each.rows)
+    return Check(found.database, now, found.holding, len(found.verdicts), damaged, tuple(found.faults), rows)

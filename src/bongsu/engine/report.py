@@ -49,7 +49,7 @@ def _outdated(tx: Transaction, kept: Report, incident: Incident) -> bool:
     if incident.resolved_at is not None and kept.made_at < incident.resolved_at:
         return True
     check = data.of_incident(tx, incident.id)
-    return check is not None and kept.data != check
+    return check is not None and kept.data != check.brief
 
 
 def draft(context: Context, incident_id: str) -> Report:
@@ -105,7 +105,7 @@ def draft(context: Context, incident_id: str) -> Report:
         p95_top_s=max(inside["latency"], default=None),
         blind=tuple(blind),
         speed=context.timescale.speed,
-        data=check,
+        data=check.brief if check else None,
     )
 
 

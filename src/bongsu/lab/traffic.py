@@ -21,6 +21,19 @@ MIXES: dict[str, dict[str, float]] = {
 }
 
 
+def weights_of(mix: str) -> Mapping[str, float]:
+    """The shares of a mix: its name, or written out as ``list=8+detail=62``. Raises InvalidInput."""
+    if mix in MIXES:
+        return MIXES[mix]
+    try:
+        weights = {route: float(share) for route, share in (each.split("=") for each in mix.split("+"))}
+    except ValueError:
+        weights = {}
+    if not weights or weights.keys() - MIXES["calm"].keys() or min(weights.values()) < 0 or not sum(weights.values()):
+        raise InvalidInput([f"load plan: there is no mix {mix!r}; there are {', '.join(MIXES)}, or list=8+detail=62"])
+    return weights
+
+
 @dataclass(frozen=True, slots=True)
 class Segment:
     """So many arrivals per real second for so many seconds, of one mix."""
@@ -51,8 +64,10 @@ def plan_problems(segments: Sequence[Segment]) -> list[str]:
     """What is wrong with a plan; empty when nothing is."""
     problems = []
     for each in segments:
-        if each.mix not in MIXES:
-            problems.append(f"load plan: there is no mix {each.mix!r}; there are: {', '.join(MIXES)}")
+        try:
+            weights_of(each.mix)
+        except InvalidInput as error:
+            problems += error.problems
         if not 0 <= each.rate <= HIGHEST_RATE or each.seconds <= 0:
             problems.append(f"load plan: {each.seconds:g}x{each.rate:g}: rates go from 0 to {HIGHEST_RATE:g}")
     if sum(each.seconds for each in segments) > LONGEST:
@@ -143,7 +158,7 @@ class Population:
 
     def visit(self, mix: str) -> Visit:
         """The next arrival."""
-        weights = MIXES[mix]
+        weights = weights_of(mix)
         route = self.chance.choices(list(weights), list(weights.values()))[0]
         person = self.chance.randrange(self.people)
         while route in ("order", "charge") and not self._logged_in[person]:

@@ -10,7 +10,7 @@ from litestar import Router, get, post
 from litestar.datastructures import State
 from litestar.params import FromPath, FromQuery, JSONBody
 
-from bongsu.engine import followup, review
+from bongsu.engine import followup, replay, review
 from bongsu.engine.context import Context
 from bongsu.store import items
 from bongsu.web.api import By
@@ -117,6 +117,13 @@ def finish_item(state: State, item_id: FromPath[int], data: JSONBody[Result]) ->
     return found
 
 
+@get("/api/incidents/{incident_id:str}/replay", opt={"right": "viewer"}, sync_to_thread=True)
+def show_replay(state: State, incident_id: FromPath[str]) -> dict[str, Any]:
+    """An incident's record, from which it can be played again."""
+    found: dict[str, Any] = msgspec.to_builtins(replay.record(state.context, incident_id))
+    return found
+
+
 @get("/api/review", opt={"right": "viewer"}, sync_to_thread=True)
 def show_review(state: State) -> dict[str, Any]:
     """The agenda of the next review."""
@@ -148,6 +155,7 @@ aftermath_router = Router(
         add_item,
         list_items,
         finish_item,
+        show_replay,
         show_review,
         close_review,
         list_lessons,

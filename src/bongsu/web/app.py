@@ -18,6 +18,7 @@ from bongsu.web.alertmanager import MANY_ALERTS, alertmanager_router
 from bongsu.web.api import api_router
 from bongsu.web.burst import board_router, burst_router
 from bongsu.web.console import console_router
+from bongsu.web.data import data_api, data_router
 from bongsu.web.deliveries import deliveries_pages, deliveries_router
 from bongsu.web.door import Door
 from bongsu.web.hooks import hooks_router
@@ -69,6 +70,8 @@ def create_app(context: Context) -> Door:
             aftermath_router,
             console_router,
             impacts_router,
+            data_router,
+            data_api,
             letters_router,
             passing_router,
             people_router,

@@ -164,6 +164,7 @@ class Console(Controller):
             "elapsed": w.duration(incident.seen.elapsed) if incident.seen.elapsed else "–",
             "charts": charts_of(found, w),
             "counted": incident.service in context.logs,
+            "in_care": incident.service in context.data,
             "unknown": told.unknown,
             "entries": [
                 (w.time(e.at, near=now, seconds=True), timeline_words(e, w.locale, w)) for e in reversed(entries)

@@ -49,6 +49,7 @@ NAVIGATION = (
     ("/people", N_("People"), Right.VIEWER),
     ("/silences", N_("Silences"), Right.VIEWER),
     ("/deliveries", N_("Deliveries"), Right.VIEWER),
+    ("/data", N_("Data"), Right.VIEWER),
     ("/review", N_("Review"), Right.VIEWER),
     ("/settings", N_("Settings"), Right.VIEWER),
     ("/users", N_("Users"), Right.ADMIN),

@@ -89,7 +89,7 @@ def common(judging: Judge, evening: Evening) -> None:
         told == [ON_CALL],
         (evening.sale_at, evening.ended_at),
     )
-    _tier(judging, evening, 1, ON_CALL)
+    tier(judging, evening, 1, ON_CALL)
     late = [(each, _lateness(evening, each)) for each in evening.deliveries() if each["state"] == "accepted"]
     worst = max((seconds for _, seconds in late), default=0.0)
     judging.expect(
@@ -112,7 +112,7 @@ def _lateness(evening: Evening, message: dict[str, Any]) -> float:
     return max(0.0, accepted - written - figures.stall(evening, written, accepted))
 
 
-def _tier(judging: Judge, evening: Evening, number: int, address: str, held_until: float | None = None) -> None:
+def tier(judging: Judge, evening: Evening, number: int, address: str, held_until: float | None = None) -> None:
     """A tier is told in its time, by the samples' own timestamps: not before, and at most a scrape and a look later."""
     after = evening.scenario.tiers[number - 1]
     name = f"tier {number} told in its time"
@@ -135,8 +135,8 @@ def _tier(judging: Judge, evening: Evening, number: int, address: str, held_unti
 
 def nobody_acts(judging: Judge, evening: Evening) -> None:
     """Run A: every tier, the credits run out, the flat line, and the alarm stays on."""
-    _tier(judging, evening, 2, DEPARTMENT)
-    _tier(judging, evening, 3, UPPER)
+    tier(judging, evening, 2, DEPARTMENT)
+    tier(judging, evening, 3, UPPER)
     _exhaustion(judging, evening)
     gone = figures.empty_at(evening)
     if gone is None:

@@ -24,8 +24,8 @@ MEASUREMENTS, PATIENCE = 5, 12
 """How often the cost of a visit is measured at the most: on a quiet host, and while the host takes CPU away."""
 
 
-def measure(scenario: Scenario, folder: Path, watcher: Watcher) -> Calibration:
-    """What a visit of the sale costs on this computer, measured on one lab machine with plenty of credits."""
+def measure(scenario: Scenario, folder: Path, watcher: Watcher, mix: str = "sale") -> Calibration:
+    """What a visit costs on this computer, measured on one lab machine with plenty of credits."""
     watcher.say("measuring what a visit costs here")
     plan = LabPlan(
         machines=1,
@@ -40,7 +40,7 @@ def measure(scenario: Scenario, folder: Path, watcher: Watcher) -> Calibration:
         # the cost of a visit depends on the rate, so look for the rate whose own cost brings the plateau; stolen time
         # disturbs a measurement, which is then not the last
         for number in range(1, PATIENCE + 1):
-            found = calibrate(lab, folder / f"load-{number}", mix="sale", rate=rate, seconds=5.0)
+            found = calibrate(lab, folder / f"load-{number}", mix=mix, rate=rate, seconds=5.0)
             wanted = found.rate(scenario.plateau, 1, scenario.size)
             settled = abs(wanted - rate) <= 0.04 * rate or number >= MEASUREMENTS
             if found.steal <= STEAL_AT_MOST and settled:
@@ -58,7 +58,7 @@ def rehearse(scenario: Scenario, runs: Sequence[str], folder: Path, watcher: Wat
         raise InvalidInput([f"scenario {scenario.name}: {problem}" for problem in problems])
     folder.mkdir(parents=True, exist_ok=True)
     calibration = measure(scenario, folder / "measured", watcher)
-    evenings = [_play(Run(run, scenario, calibration, folder / run, watcher), folder / run) for run in runs]
+    evenings = [play(Run(run, scenario, calibration, folder / run, watcher), folder / run) for run in runs]
     # rates that were measured while the host took CPU away prove nothing afterwards, however quiet it is by then
     judged = [replace(each, steal=max(each.steal, calibration.steal)) for each in judge(evenings)]
     return result_of(scenario, evenings, judged)
@@ -73,7 +73,7 @@ def sabotage(folder: Path, watcher: Watcher) -> dict[str, Any]:
     for number, broken in enumerate(SABOTAGES, start=1):
         watcher.say(f"sabotage {number} of {len(SABOTAGES)}: {broken.name}")
         where = folder / f"{number}-{broken.name.replace(' ', '-')}"
-        evening = _play(Run(broken.run, SHORT, calibration, where, watcher, broken), where)
+        evening = play(Run(broken.run, SHORT, calibration, where, watcher, broken), where)
         judged = judge([evening])
         found.append(_noticed(broken, judged))
         watcher.say(
@@ -101,7 +101,7 @@ def _failed(judged: Sequence[Expectation]) -> list[str]:
     return [each.name for each in judged if not each.passed and not each.disturbed]
 
 
-def _play(run: Run, folder: Path) -> Evening:
+def play(run: Run, folder: Path) -> Evening:
     folder.mkdir(parents=True, exist_ok=True)
     evening = run.play()
     shutil.rmtree(folder / "lab" / "postgres", ignore_errors=True)  # large, and nothing in it is looked at again

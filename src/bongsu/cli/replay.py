@@ -1,0 +1,80 @@
+"""``bongsu incidents replay``: an incident as a scenario for the lab, and as a test."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+from typing import Annotated
+
+import msgspec
+import typer
+
+from bongsu.cli.incidents import LOCAL, TOKEN, Json, Server, Token, client
+from bongsu.config.replays import Replay, file_name, text_of
+from bongsu.core.errors import InvalidInput
+
+PATIENCE = 150.0
+"""Seconds the server may take: it reads the access log."""
+_TEST = '''\
+"""Incident {incident}: fails when a tier of its alarm chain would no longer come, or would reach nobody.
+
+Written by: bongsu incidents replay {incident}. It plays the samples of then under the bongsu.toml of today.
+"""
+
+from pathlib import Path
+
+from bongsu.replaying import broken_chain
+
+HERE = Path(__file__).parent
+SCENARIO = HERE / {scenario}
+CONFIG = HERE / {config}
+
+
+def test_the_alarms_of_{name}_still_come(tmp_path: Path) -> None:
+    assert broken_chain(SCENARIO, CONFIG, tmp_path) == []
+'''
+
+
+def replay(
+    incident_id: str,
+    folder: Annotated[Path, typer.Option("--dir", help="Where the two files are written.")] = Path("replays"),
+    config: Annotated[
+        Path, typer.Option("--config", "-c", envvar="BONGSU_CONFIG", help="The configuration that the test tries.")
+    ] = Path("bongsu.toml"),
+    server: Server = LOCAL,
+    token_file: Token = TOKEN,
+    as_json: Json = False,
+) -> None:
+    """Write an incident down as a scenario for the lab and as a test of its alarm chain.
+
+    Then: sh bin/drill --scenario replays/ID.toml, and: pytest replays
+
+    Example: bongsu incidents replay 20260105-2012-k3f9
+    """
+    if not config.is_file():
+        raise InvalidInput([f"{config}: no such file; the test needs the configuration: name it with --config"])
+    found = client(server, token_file, PATIENCE).get(f"/api/incidents/{incident_id}/replay")
+    recorded = msgspec.convert(found, Replay)
+    folder.mkdir(parents=True, exist_ok=True)
+    scenario, test = (folder / name for name in file_name(recorded.incident))
+    scenario.write_text(text_of(recorded), encoding="utf-8")
+    test.write_text(_test(recorded, scenario, config), encoding="utf-8")
+    if as_json:
+        said = {"scenario": str(scenario), "test": str(test), "notes": recorded.notes}
+        print(json.dumps(said, ensure_ascii=False, indent=2))  # noqa: T201 - this is the command's output
+        return
+    alarms = ", ".join(f"{each.name} after {each.after / 60:.0f} min" for each in recorded.alarms) or "none"
+    typer.echo(f"recorded: {len(recorded.minutes)} minutes of {recorded.service}; alarms: {alarms}")
+    for note in recorded.notes:
+        typer.echo(f"note: {note}")
+    typer.echo(f"play it in the lab: sh bin/drill --scenario {scenario}")
+    typer.echo(f"try its alarm chain: pytest {test}")
+
+
+def _test(recorded: Replay, scenario: Path, config: Path) -> str:
+    there = os.path.relpath(config.resolve(), scenario.parent.resolve())
+    name = recorded.incident.replace("-", "_")
+    return _TEST.format(
+        incident=recorded.incident, name=name, scenario=json.dumps(scenario.name), config=json.dumps(there)
+    )
