@@ -40,10 +40,12 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     db.write(lambda tx: balances.save(tx, "shop", kept))
     db.close()
     running = Server(folder)
-    wait_for("the forecast", lambda: len(running.ask("GET", "/api/burst")[1][0]["forecast"]["within_min"]) > 0)
-    yield running
-    running.process.terminate()
-    assert running.process.wait(10) == 0
+    try:
+        wait_for("the forecast", lambda: len(running.ask("GET", "/api/burst")[1][0]["forecast"]["within_min"]) > 0)
+        yield running
+    finally:
+        running.process.terminate()
+        assert running.process.wait(10) == 0
 
 
 def bongsu(server: Server, *arguments: str) -> subprocess.CompletedProcess[str]:

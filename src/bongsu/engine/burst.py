@@ -130,6 +130,8 @@ def _narrow(tx: Transaction, service: Service, pasts: Mapping[str, Balance], now
 def _foresee(context: Context, service: Service) -> None:
     machine, now = service.machine, context.clock.now()
     kept = context.db.read(lambda tx: balances.of_service(tx, service.name))
+    for name, (balance, _) in kept.items():  # all that is known after a start while the metrics store is away
+        context.courses.of(service.name, name).add(balance.at, wanted(balance, machine))
     outlooks = {
         name: plain(balance, machine, context.courses.of(service.name, name), now, 2 * STEP + service.stale)
         for name, (balance, _) in kept.items()
