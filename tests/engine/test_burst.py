@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from bongsu.catalogue import load_catalogue
-from bongsu.core.balance import Balance, fold
+from bongsu.core.balance import Balance, Faults, anchor, fold
 from bongsu.core.breach import Point
 from bongsu.core.burst import Mode, drain
 from bongsu.core.outlook import cause
@@ -75,6 +75,40 @@ def test_bad_points_are_told_and_change_no_balance(bad: Point, said: str) -> Non
 def test_a_clock_that_went_back_changes_nothing() -> None:
     known, _ = fold(None, course(0.5, 0.5, 0.5, balance=300.0), SMALL, LATER)
     assert fold(known, [Point(START - timedelta(hours=1), "m", 1.0, balance=0.0)], SMALL, LATER)[0] == known
+
+
+def test_an_account_ahead_of_the_clock_is_told() -> None:
+    known, _ = fold(None, course(0.5, 0.5, balance=300.0), SMALL, LATER)
+    after, faults = fold(known, course(0.9), SMALL, START - timedelta(hours=1))
+    assert after == known
+    assert any("a clock went back" in each for each in faults.told())
+
+
+@pytest.mark.parametrize("level", [0.18, 0.19, 0.2, 0.21])
+def test_on_the_flat_line_no_credits_come_back_also_over_a_gap(level: float) -> None:
+    minute = timedelta(minutes=1)
+    known, _ = fold(None, course(*[level] * 720, balance=0.0, step=minute), SMALL, LATER)
+    assert known is not None
+    assert cause(known, SMALL).cause is Cause.CREDITS_GONE
+    later = [
+        replace(point, at=point.at + timedelta(hours=13), balance=None) for point in course(*[level] * 60, step=minute)
+    ]
+    known, faults = fold(known, later, SMALL, LATER)
+    assert "after a gap" in faults.told()[0]
+    assert known is not None
+    assert cause(known, SMALL).cause is Cause.CREDITS_GONE
+    rested, _ = fold(known, [replace(each, at=each.at + timedelta(hours=2), cpu=0.05) for each in later], SMALL, LATER)
+    assert rested is not None
+    assert rested.credits > SMALL.empty_below
+
+
+def test_a_late_measured_point_is_brought_on_by_the_course_since_it() -> None:
+    minute = timedelta(minutes=1)
+    known, _ = fold(None, course(*[0.1] * 30, 1.0, balance=60.0, step=minute), SMALL, LATER)
+    assert known is not None
+    after = anchor(known, START + 20 * minute, drain(60.0, SMALL, 0.1, 20.0), SMALL, Faults())
+    assert after.credits == pytest.approx(known.credits, abs=0.1)
+    assert after.residual == pytest.approx(0.0, abs=0.1)
 
 
 def test_a_long_gap_is_told_and_leaves_a_doubt_that_no_alarm_goes_by() -> None:

@@ -12,8 +12,9 @@ from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
+from itertools import pairwise
 
-from bongsu.core.breach import Point
+from bongsu.core.breach import FLAT_FROM, FLAT_WITHIN, Point
 from bongsu.core.burst import MachineType, Mode
 from bongsu.core.credits import Credits, launched, spend
 
@@ -25,6 +26,10 @@ ROUNDING = 0.02
 """A CPU share may measure this much above 1, and a balance this share above what the type holds."""
 REANCHOR = timedelta(hours=1)
 """Dead reckoning is compared with measured balances over at most this long."""
+TRAIL, TRAIL_EVERY = timedelta(minutes=35), timedelta(minutes=1)
+"""How far back it is known what was earned and spent: a provider's newest point may be half an hour old."""
+BACK = timedelta(minutes=1)
+"""A newest sample this far ahead of the present means that a clock went back."""
 DEFIED_OVER, DEFIED_MINUTES = 1.25, 10.0
 """A machine that runs this many times its baseline for so long without credits proves the account wrong."""
 
@@ -35,7 +40,8 @@ class Balance:
 
     ``reckoned``: dead reckoning since ``anchored_at``, when a measured balance last set it. ``residual``: measured
     minus reckoned. ``measured_at``: the newest measured balance. ``defied``: minutes above the baseline without
-    credits. ``gaps``: how many stretches were missing.
+    credits. ``gaps``: how many stretches were missing. ``trail``: what was earned minus what was spent up to
+    the moments of the last half hour, from any beginning; only of machines whose balance a provider measures.
     """
 
     at: datetime
@@ -51,6 +57,7 @@ class Balance:
     gaps: int = 0
     steal: float | None = None
     throttled: float | None = None
+    trail: tuple[tuple[datetime, float], ...] = ()
 
     def known(self, machine: MachineType) -> bool:
         """Whether the two accounts agree."""
@@ -81,6 +88,8 @@ def fold(
     Points seen before are ignored silently, for every look overlaps the one before it: folding twice changes nothing.
     """
     faults = Faults()
+    if known is not None and known.at - now > BACK:
+        faults.counts["not counted: a clock went back, and the account is ahead of it"] += 1
     for point in sorted(points, key=lambda each: each.at):
         if point.at > now:
             faults.counts["in the future"] += 1
@@ -99,7 +108,10 @@ def _take(known: Balance | None, point: Point, machine: MachineType, faults: Fau
     if known is None:
         known = Balance(point.at, used, Credits(), _full(machine))
     else:
+        before = _net(known.high)
         known = _reckon(known, point.at, used, machine, faults)
+        if known.measured_at is not None:
+            known = replace(known, trail=_longer(known.trail, point.at, _net(known.high) - before))
     known = replace(known, at=point.at, used=used, demand=demand, steal=point.steal, throttled=point.throttled)
     if point.balance is not None:
         known = anchor(known, point.at, point.balance, machine, faults)
@@ -110,10 +122,31 @@ def _full(machine: MachineType) -> Credits:
     return replace(launched(machine), earned=machine.cap)
 
 
+def _longer(
+    trail: tuple[tuple[datetime, float], ...], at: datetime, change: float
+) -> tuple[tuple[datetime, float], ...]:
+    total = trail[-1][1] + change if trail else change
+    kept = trail[:-1] if len(trail) > 1 and at - trail[-2][0] < TRAIL_EVERY else trail
+    return (*(each for each in kept if at - each[0] <= TRAIL), (at, total))
+
+
+def _since(trail: tuple[tuple[datetime, float], ...], at: datetime) -> float | None:
+    """What was earned minus what was spent since a moment; None when that is not known."""
+    for (left, before), (right, after) in pairwise(trail):
+        if left <= at <= right:
+            share = (at - left) / (right - left)
+            return trail[-1][1] - (before + share * (after - before))
+    return None
+
+
 def _reckon(known: Balance, at: datetime, used: float, machine: MachineType, faults: Faults) -> Balance:
     minutes = (at - known.at).total_seconds() / 60
-    if at - known.at > GAP:
+    gap = at - known.at > GAP
+    if gap:
         faults.counts[f"after a gap of more than {GAP.seconds // 60} minutes"] += 1
+    if _held_down(known, used, machine):  # it gets what it earns, whatever share of it was measured; also in the gap
+        return replace(known, defied=0.0, gaps=known.gaps + gap)
+    if gap:
         return replace(
             known,
             low=spend(known.low, machine, 1.0, minutes),
@@ -122,7 +155,7 @@ def _reckon(known: Balance, at: datetime, used: float, machine: MachineType, fau
             gaps=known.gaps + 1,
         )
     mean = (known.used + used) / 2
-    baseline = machine.earn_per_minute / machine.vcpus
+    baseline = _baseline(machine)
     high = spend(known.high, machine, mean, minutes)
     without = machine.mode is Mode.STANDARD and high.balance <= 0 and mean > DEFIED_OVER * baseline
     defied = known.defied + minutes if without else 0.0
@@ -136,6 +169,17 @@ def _reckon(known: Balance, at: datetime, used: float, machine: MachineType, fau
         reckoned=None if known.reckoned is None else spend(known.reckoned, machine, mean, minutes),
         defied=defied,
     )
+
+
+def _baseline(machine: MachineType) -> float:
+    return machine.earn_per_minute / machine.vcpus
+
+
+def _held_down(known: Balance, used: float, machine: MachineType) -> bool:
+    """Whether it had no credits, and stood and stands on the flat line: that is no rest in which credits come back."""
+    low, high = FLAT_FROM * _baseline(machine), (1 + FLAT_WITHIN) * _baseline(machine)
+    empty = machine.mode is Mode.STANDARD and known.high.balance <= machine.empty_below
+    return empty and all(low <= each <= high for each in (known.used, used))
 
 
 def anchor(known: Balance, at: datetime, balance: float, machine: MachineType, faults: Faults) -> Balance:
@@ -158,7 +202,7 @@ def anchor(known: Balance, at: datetime, balance: float, machine: MachineType, f
         known.high.charged,
     )
     if at < known.at:
-        measured = spend(measured, machine, known.used, (known.at - at).total_seconds() / 60)
+        measured = _brought_on(measured, known, at, machine)
     residual = known.residual if known.reckoned is None else _net(measured) - _net(known.reckoned)
     fresh = known.reckoned is None or known.anchored_at is None or at - known.anchored_at >= REANCHOR
     return replace(
@@ -171,6 +215,17 @@ def anchor(known: Balance, at: datetime, balance: float, machine: MachineType, f
         residual=residual,
         defied=0.0,
     )
+
+
+def _brought_on(measured: Credits, known: Balance, at: datetime, machine: MachineType) -> Credits:
+    """A balance of an earlier moment as of the newest sample: by what was spent since, else by the newest pace."""
+    since = _since(known.trail, at)
+    if since is None:
+        return spend(measured, machine, known.used, (known.at - at).total_seconds() / 60)
+    net = _net(measured) + since
+    left, owed = max(0.0, net), max(0.0, -net) if machine.mode is Mode.UNLIMITED else 0.0
+    launch = min(measured.launch, left)
+    return replace(measured, earned=min(machine.cap, left - launch), launch=launch, surplus=min(machine.cap, owed))
 
 
 def _net(account: Credits) -> float:
