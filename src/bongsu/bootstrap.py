@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import secrets
+from collections.abc import Mapping
 from contextlib import suppress
 from datetime import timedelta, tzinfo
 from pathlib import Path
@@ -11,6 +12,7 @@ from typing import TextIO
 
 from bongsu.adapters.accesslog import EdgeLog
 from bongsu.adapters.apprise import AppriseChannel
+from bongsu.adapters.aws import Aws
 from bongsu.adapters.backup_folder import BackupFolder
 from bongsu.adapters.clock import ScaledClock, SharedClock, SystemClock
 from bongsu.adapters.haproxy import HAProxy
@@ -304,6 +306,17 @@ def access_of(web: Web) -> Access:
     )
 
 
+def providers_of(config: Config, services: Mapping[str, Service]) -> dict[str, Aws]:
+    """Who knows the burst credits of the services that name somebody."""
+    found = {}
+    for name, each in config.service.items():
+        said = each.provider
+        if said is not None:
+            machine = services[name].machine
+            found[name] = Aws(said.kind, said.region, said.instances, SystemClock(), machine, said.endpoint)
+    return found
+
+
 def bootstrap(config: Config) -> Context:
     """Open the database, bring it to the present schema, and connect everything. Raises BongsuError."""
     scale = Timescale(config.timescale.origin, config.timescale.speed)
@@ -348,6 +361,7 @@ def bootstrap(config: Config) -> Context:
         machines={
             name: LabHost(each.machines.url) for name, each in config.service.items() if each.machines is not None
         },
+        providers=providers_of(config, services),
         logs=logs_of(config),
         timescale=scale,
         public_url=(config.web.public_url or f"http://{config.web.host}:{config.web.port}").rstrip("/"),

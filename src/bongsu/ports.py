@@ -144,6 +144,18 @@ class Balancer(Protocol):
         ...
 
 
+class Provider(Protocol):
+    """Who sells a service's machines and knows their credits. Raises Unavailable."""
+
+    def balances(self) -> Mapping[str, Samples]:
+        """The newest balances in credits, by machine, in wall time; what is owed lies below zero."""
+        ...
+
+    def doubts(self) -> Mapping[str, str]:
+        """Where a machine is not what was configured, a sentence each."""
+        ...
+
+
 class Machines(Protocol):
     """Whoever starts and stops machines. Raises Unavailable."""
 

@@ -43,6 +43,33 @@ TRANSACTIONS_AGAIN = Counter(
     registry=REGISTRY,
 )
 WAITING = Gauge("bongsu_outbox_waiting", "Messages that wait to be delivered.", registry=REGISTRY)
+BURST_BALANCE = Gauge(
+    "bongsu_burst_balance_credits", "Burst credits left (vCPU-minutes).", ["service", "machine"], registry=REGISTRY
+)
+BURST_RUNWAY = Gauge(
+    "bongsu_burst_runway_seconds",
+    "By when the credits are gone with this probability; no series beyond six hours.",
+    ["service", "machine", "quantile"],
+    registry=REGISTRY,
+)
+BURST_PROBABILITY = Gauge(
+    "bongsu_burst_exhaustion_probability",
+    "Probability that the credits are gone within this time.",
+    ["service", "machine", "within"],
+    registry=REGISTRY,
+)
+BURST_THROTTLED = Gauge(
+    "bongsu_burst_throttled",
+    "1 while a machine without credits is held down.",
+    ["service", "machine"],
+    registry=REGISTRY,
+)
+BURST_RESIDUAL = Gauge(
+    "bongsu_burst_anchor_residual_credits",
+    "Measured balance minus dead reckoning; far from 0: a wrong machine type or mode.",
+    ["service", "machine"],
+    registry=REGISTRY,
+)
 
 OLDEST = Gauge("bongsu_outbox_oldest_seconds", "How long the message has waited that was due first.", registry=REGISTRY)
 LATE = Gauge("bongsu_late", "What should have happened by now and has not, by kind.", ["kind"], registry=REGISTRY)

@@ -348,7 +348,9 @@ class World:
         self.deliver()
         expose.expose(self.context)
         clocks.compare(self.context)
-        auditor.audit(self.context)
+        audited = self.context.pulse.audited_at
+        if audited is None or self.context.wall.now() - audited >= auditor.EVERY:
+            auditor.audit(self.context)
         heartbeat.send(self.context)
 
     def deliver(self) -> None:
@@ -356,6 +358,9 @@ class World:
         relay.look(self.context)
         if self.context.relay.down:
             relay.probe(self.context)
+        now, mail = self.context.wall.now(), not self.context.relay.down
+        if not self.context.db.read(lambda tx: outbox.is_due(tx, now, mail=mail)):
+            return
         for message in deliver.claim(self.context, limit=100):
             deliver.deliver(self.context, message)
 

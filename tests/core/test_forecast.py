@@ -43,7 +43,7 @@ def ask(demand: Floats, share: float, baseline: float = 0.2, rate: Floats | None
     share=st.floats(0, 1), baseline=st.floats(0.02, 0.9), seed=st.integers(0, 99),
     weights=st.lists(st.floats(0.01, 1), min_size=3, max_size=3),
 )  # fmt: skip
-def test_the_bucket_without_a_loop_is_the_bucket(
+def test_the_bucket_over_many_paths_is_the_bucket(
     share: float, baseline: float, seed: int, weights: list[float]
 ) -> None:
     random = np.random.default_rng(seed)

@@ -23,7 +23,11 @@ def checked(*command: str) -> None:
     assert told.returncode == 0, told.stdout + told.stderr
 
 
-@pytest.mark.parametrize("text", [SHOP, SHOP + BALANCE, TWO], ids=["estimate", "balance", "two services"])
+WATCHDOG = SHOP + '[heartbeat.prometheus]\nexpect_every = "PT1M"\nwatchdog = true\n'
+NAMES = ["estimate", "balance", "two services", "watchdog"]
+
+
+@pytest.mark.parametrize("text", [SHOP, SHOP + BALANCE, TWO, WATCHDOG], ids=NAMES)
 def test_promtool_and_amtool_find_no_fault(tmp_path: Path, text: str) -> None:
     generated(tmp_path, text)
     checked("promtool", "check", "config", str(tmp_path / "out/prometheus/prometheus.yml"))
@@ -47,6 +51,18 @@ def test_a_signal_that_the_profile_lacks_has_no_rule_and_a_sentence(tmp_path: Pa
     assert not alerts_in(files) & {"BongsuPoolTimeouts", "BongsuPoolPending", "BongsuErrorLogs"}
     assert {"BongsuBreachTier1", "BongsuThrottled", "BongsuCreditsLow"} <= alerts_in(files)
     assert any("no signal pool_timeouts" in notice and "no alert" in notice for notice in notices)
+
+
+def test_a_heartbeat_that_prometheus_owes_is_a_rule_that_always_fires_and_mails_nobody(tmp_path: Path) -> None:
+    files, _ = generated(tmp_path, WATCHDOG)
+    rules = [rule for group in files["prometheus/rules/bongsu.yml"]["groups"] for rule in group["rules"]]
+    (rule,) = (each for each in rules if each.get("alert") == "BongsuWatchdog")
+    assert (rule["expr"], rule["labels"]["bongsu_heartbeat"], "for" in rule) == ("vector(1)", "prometheus", False)
+    assert "bongsu_service" not in rule["labels"]
+    alertmanager = files["alertmanager/alertmanager.yml"]
+    assert alertmanager["route"]["routes"][0] == {"receiver": "nobody", "matchers": ['bongsu_heartbeat!=""']}
+    assert {"name": "nobody"} in alertmanager["receivers"]
+    assert "BongsuWatchdog" not in alerts_in(generated(tmp_path, SHOP)[0])
 
 
 def test_without_a_cpu_there_are_no_tiers_and_it_says_so(tmp_path: Path) -> None:

@@ -178,7 +178,7 @@ def test_a_transaction_that_meets_another_is_run_again(database_url: str) -> Non
         db.write(cross)
 
     at_once(lambda: job("a", "b"), lambda: job("b", "a"))
-    assert sorted(tries.values()) == [1, 2]
+    assert max(tries.values()) > 1, "PostgreSQL may end both, one after the other"
     db.close()
 
 

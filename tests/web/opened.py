@@ -16,7 +16,7 @@ from bongsu.engine import accounts
 from bongsu.testing import World
 from bongsu.web.app import create_app
 
-Client = TestClient[Litestar]
+Client = TestClient[Any]
 PASSWORD = "correct horse battery"
 ROLES = ("viewer", "responder", "admin")
 
@@ -25,7 +25,7 @@ ROLES = ("viewer", "responder", "admin")
 def opened(world: World, **access: Any) -> Iterator[Client]:
     """A client that follows no redirect. ``access`` as in the configuration; nobody looks without logging in."""
     world.context = replace(world.context, access=Access(**access))
-    with TestClient(application(world)) as client:
+    with TestClient(create_app(world.context)) as client:
         client.follow_redirects = False
         yield client
 

@@ -82,14 +82,17 @@ HEAVY = (
     "typer", "rich", "markdown_it",
 )  # fmt: skip
 IDLE = """
-import os, signal, sys, threading
+import os, signal, sys, threading, time
 from pathlib import Path
 
 def look():
+    while "bongsu.engine.worker" not in sys.modules:
+        time.sleep(0.05)
+    time.sleep(4)  # it idles for a while, so that what it does now and then is done
     print([name for name in sys.argv[2:] if name in sys.modules], "bongsu.engine.watch" in sys.modules, flush=True)
     os.kill(os.getpid(), signal.SIGTERM)
 
-threading.Timer(4, look).start()  # it idles for a while, so that what it does now and then is done
+threading.Thread(target=look).start()
 from bongsu.cli.serving import run
 run(Path(sys.argv[1]), "error")
 """

@@ -11,10 +11,12 @@ import pytest
 from playwright.sync_api import Browser
 
 from bongsu.core.access import Right
+from bongsu.core.alert import Alert
 from bongsu.core.silence import State as Standing
-from bongsu.engine import maintenance
+from bongsu.engine import intake, maintenance
 from bongsu.store import silences
 from bongsu.testing import World
+from bongsu.web.silences import MOST
 from tests.web.opened import PASSWORD, Client, add_users, application, csrf, log_in, opened
 from tests.web.test_pages import browser, on_a_port
 
@@ -76,6 +78,16 @@ def test_what_mutes_more_than_was_shown_is_shown_once_more(world: World, client:
     assert "2 alerts fire now" in again.text
     assert kept(world) == []
     assert client.post("/silences", data=hidden(again.text)).status_code == 303
+
+
+def test_a_preview_names_some_and_counts_all(world: World, client: Client) -> None:
+    now = world.clock.now()
+    labels = [{"alertname": "DiskFull", "bongsu_service": "shop", "instance": f"m{n}"} for n in range(MOST + 3)]
+    intake.receive(world.context, [Alert(each, now, now + timedelta(hours=1)) for each in labels])
+    preview = client.post("/silences/preview?lang=en", data=ASKED).text
+    assert f"{MOST + 3} alerts fire now" in preview
+    assert "and 3 more" in preview
+    assert len(hidden(preview)["shown"].split()) == MOST + 3
 
 
 def test_what_mutes_anything_must_be_confirmed(world: World, client: Client) -> None:

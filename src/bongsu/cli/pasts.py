@@ -8,9 +8,10 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from bongsu.config import Config
+from bongsu.core.balance import ROUNDING
 from bongsu.core.errors import InvalidInput
 from bongsu.core.forecast import STEP
-from bongsu.core.readings import ROUNDING, on_grid
+from bongsu.core.readings import on_grid
 from bongsu.core.verdicts import Past
 
 CHUNK = timedelta(days=14)

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import msgspec
 
+from bongsu.config.providing import ProviderSection
 from bongsu.config.quiet import QuietSection
 from bongsu.config.watching import HeartbeatOut, HeartbeatSection, Time
 from bongsu.config.web import Web
@@ -66,6 +67,7 @@ class Service(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     signals: dict[str, str] = {}
     balancer: HAProxy | None = None
     machines: Lab | None = None
+    provider: ProviderSection | None = None
     max_machines: int = 4
     access_log: str | list[str] | None = None
     impact: ImpactSection = ImpactSection()

@@ -10,6 +10,7 @@ A nearest-neighbour bootstrap as hydrologists use it for reservoirs (Lall and Sh
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import dataclass
 from typing import NamedTuple, TypeVar
 
@@ -36,10 +37,14 @@ PERSISTENCE, DAYS_BEFORE = 0.15, 0.15
 """Weights of the paths that go on as now, and of those that repeat the last seven days."""
 _FAR = np.float32(1e9)
 _PAST = slice(0, -HORIZON, STRIDE)
-_BETWEEN_LEADS = np.concatenate([[0], LEADS[:-1]])
 _AHEAD = np.arange(1, HORIZON + 1)
 _FADING = np.exp(-_AHEAD / 36).astype(np.float32)
 _LOGS = (np.sqrt(0.2) * np.log1p(np.arange(WINDOW + 1))).astype(np.float32)
+_RUNS = np.concatenate([_LOGS * np.float32(-0.5), _LOGS])
+"""By how long it has been below the baseline, then by how long above it."""
+_FIRST = 12
+"""The first candidate: an hour of its own past is needed."""
+_CANDIDATES = slice(_FIRST, WINDOW - HORIZON, STRIDE)
 
 
 class States(NamedTuple):
@@ -100,12 +105,11 @@ def run_length(above: Flags) -> NDArray[np.int32]:
     return length
 
 
-def _run_feature(demand: Floats, baseline: Floats, at: slice = slice(None)) -> Floats:
-    """How long demand has been above the baseline (positive) or below it (negative, half as much), at some steps."""
-    above = demand > baseline[:, None]
-    length = run_length(above)[:, at]
-    sign = above[:, at].astype(np.float32) * np.float32(1.5) - np.float32(0.5)
-    result: Floats = _LOGS.take(np.minimum(length, len(_LOGS) - 1)) * sign
+def _run_feature(above: Flags, length: NDArray[np.int32]) -> Floats:
+    """How long demand has been above the baseline (positive) or below it (negative, half as much)."""
+    row = np.minimum(length, WINDOW)
+    row += above * np.int32(WINDOW + 1)
+    result: Floats = _RUNS.take(row)
     return result
 
 
@@ -116,13 +120,14 @@ def describe(demand: Floats, baseline: Floats) -> States:
     mean = rolling_mean(known, filled, MEMORY).astype(np.float64)
     square = rolling_mean(known, filled * filled, MEMORY).astype(np.float64)
     spread = np.sqrt(np.maximum(square - mean * mean, 1e-8))
+    above = filled.astype(np.float32) > baseline[:, None]
     gaps = np.cumsum(~known, axis=-1)
     usable = np.zeros(demand.shape, bool)
     if demand.shape[-1] > HORIZON + 12:
         usable[:, 12:-HORIZON] = gaps[:, HORIZON + 12 :] == gaps[:, : -HORIZON - 12]
     return States(
         rolling_mean(known, filled, 3), rolling_mean(known, filled, 12), rolling_mean(known, filled, DAY),
-        _run_feature(filled.astype(np.float32), baseline), spread.astype(np.float32), usable,
+        _run_feature(above, run_length(above)), spread.astype(np.float32), usable,
     )  # fmt: skip
 
 
@@ -136,27 +141,32 @@ def moments_of(states: States) -> Moments:
 
 
 def moments(demand: Floats, baseline: Floats) -> Moments:
-    """The same straight from (machines, WINDOW): only what is looked at is computed. This is where the time goes."""
+    """The same straight from (machines, WINDOW): only what is looked at is computed, by few additions.
+
+    Candidates are every other step, so that sums of pairs do. Now falls between two of them and is summed by itself.
+    """
     if np.isnan(demand).any():
         return moments_of(describe(demand, baseline))
-    total = np.zeros((len(demand), WINDOW + 1))
-    np.cumsum(demand.astype(np.float64), axis=1, out=total[:, 1:])
-
-    def means(window: int, first: int = WINDOW - 1, end: int = WINDOW) -> Floats:
-        sums = total[:, first + 1 : end + 1 : STRIDE] - total[:, first + 1 - window : end + 1 - window : STRIDE]
-        return (sums / window).astype(np.float32)
+    pairs = demand[:, 1:-1:STRIDE] + demand[:, 2::STRIDE]  # steps (1, 2), (3, 4), ...: each candidate ends one
+    fours = pairs[:, 1:] + pairs[:, :-1]
+    hours = fours[:, 4:] + fours[:, 2:-2]
+    hours += fours[:, :-4]
+    candidates = (WINDOW - HORIZON - _FIRST) // STRIDE
+    hours = hours[:, :candidates] * np.float32(1 / 12)
+    quarters = pairs[:, 5 : 5 + candidates] + demand[:, _FIRST - 2 : WINDOW - HORIZON - 2 : STRIDE]
+    quarters *= np.float32(1 / 3)
 
     recent = np.ascontiguousarray(demand[:, -MEMORY:])
-    mean = (total[:, -1] - total[:, -1 - MEMORY]) / MEMORY
+    mean = recent.mean(axis=1, dtype=np.float64)
     square = np.matmul(recent[:, None, :], recent[:, :, None])[:, 0, 0].astype(np.float64) / MEMORY
     spread = np.sqrt(np.maximum(square - mean * mean, 1e-8)).astype(np.float32)
-    first, end = 12, WINDOW - HORIZON  # an hour of each candidate's own past is needed
-    run = _run_feature(demand, baseline, slice(first, None))
-    now_run, run = run[:, -1], run[:, : end - first : STRIDE]
-    usable = np.ones(run.shape, bool)
+    above = demand > baseline[:, None]
+    length = run_length(above)
+    run = _run_feature(above[:, _CANDIDATES], length[:, _CANDIDATES])
     return Moments(
-        means(3)[:, 0], means(12)[:, 0], means(DAY)[:, 0], now_run, spread,
-        means(3, first, end), means(12, first, end), run, usable,
+        demand[:, -3:].mean(axis=1), demand[:, -12:].mean(axis=1), demand[:, -DAY:].mean(axis=1),
+        _run_feature(above[:, -1], length[:, -1]), spread,
+        quarters, hours, run, np.ones(run.shape, bool),
     )  # fmt: skip
 
 
@@ -186,7 +196,8 @@ def futures(demand: Floats, now: Moments, extra: Floats | None = None) -> Paths:
     candidate = (near - (WINDOW - HORIZON - STRIDE * now.past_m15.shape[1])) // STRIDE
     level = now.m15[:, None] - np.take_along_axis(now.past_m15, candidate, 1)
     followed = path[:, :NEIGHBOURS]
-    followed[:] = demand[np.arange(machines)[:, None, None], near[:, :, None] + _AHEAD]
+    ahead = sliding_window_view(demand, HORIZON, axis=1)  # copying whole stretches is much faster than picking steps
+    followed[:] = ahead[np.arange(machines)[:, None], near + 1]
     followed += level[:, :, None] * _FADING
     if not real.all():
         followed[~real] = 0.0
@@ -211,20 +222,20 @@ def futures(demand: Floats, now: Moments, extra: Floats | None = None) -> Paths:
 def exhausted_by(share: Floats, baseline: Floats, paths: Paths) -> Floats:
     """The probability (machines, LEADS) that the bucket has run empty, from ``share`` of the cap.
 
-    Without a loop: S = x + cumsum(flow); what overflows is lost, so the bucket holds S - max(0, running max of (S -
-    1)).
+    A step at a time over all machines and paths: with the steps on the first axis each step is one stretch of memory.
     """
-    held = paths.demand * (-1 / (DAY * baseline))[:, None, None]
-    held += np.float32(1 / DAY)
-    np.cumsum(held, axis=2, out=held)
-    held += share[:, None, None]
-    full = np.flatnonzero(share > 1 - HORIZON / DAY)  # no other can overflow in six hours
-    if len(full):
-        lost = np.maximum.accumulate(held[full] - 1, axis=2)
-        held[full] -= np.maximum(lost, 0, out=lost)
-    lowest: Floats = np.minimum.accumulate(np.minimum.reduceat(held, _BETWEEN_LEADS, axis=2), axis=2)
-    gone = lowest <= 0
-    probability: Floats = np.matmul(paths.weight[:, None, :], gone.astype(np.float32))[:, 0, :]
+    flow = np.multiply(np.moveaxis(paths.demand, 2, 0), (-1 / (DAY * baseline))[:, None], order="C")
+    flow += np.float32(1 / DAY)
+    held = np.repeat(share[:, None], flow.shape[2], axis=1)
+    lowest = np.full_like(held, np.inf)
+    probability = np.empty((len(share), len(LEADS)), np.float32)
+    steps = iter(flow)
+    for lead, count in enumerate(np.diff(LEADS, prepend=0)):
+        for each in itertools.islice(steps, int(count)):
+            held += each
+            np.minimum(held, 1, out=held)
+            np.minimum(lowest, held, out=lowest)
+        probability[:, lead] = np.einsum("mp,mp->m", paths.weight, lowest <= 0)
     return np.minimum(probability, 1.0)
 
 

@@ -11,11 +11,9 @@ from datetime import datetime, timedelta
 import numpy as np
 
 from bongsu.core.analogue import WINDOW, Floats
+from bongsu.core.balance import ROUNDING
 from bongsu.core.burst import MachineType
 from bongsu.core.forecast import STEP
-
-ROUNDING = 0.02
-"""A CPU share may measure this much above 1, and a balance this share above its cap, before it is called wrong."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,9 +16,22 @@ from bongsu.core.routing import Routing
 from bongsu.core.schedule import Directory
 from bongsu.core.service import Service
 from bongsu.core.timescale import Timescale
+from bongsu.engine.courses import Courses
 from bongsu.engine.known import Arriving, Known, Outgoing, Pulse, RelayState, Touched, Traces
 from bongsu.engine.tries import Failures
-from bongsu.ports import AccessLog, Balancer, Channel, Clock, Data, Machines, Metrics, Notifier, Pinger, SharedTime
+from bongsu.ports import (
+    AccessLog,
+    Balancer,
+    Channel,
+    Clock,
+    Data,
+    Machines,
+    Metrics,
+    Notifier,
+    Pinger,
+    Provider,
+    SharedTime,
+)
 from bongsu.store.database import Database
 
 
@@ -91,6 +104,7 @@ class Context:
     api_token: str
     balancers: Mapping[str, Balancer] = field(default_factory=dict)
     machines: Mapping[str, Machines] = field(default_factory=dict)
+    providers: Mapping[str, Provider] = field(default_factory=dict)
     logs: Mapping[str, AccessLog] = field(default_factory=dict)
     timescale: Timescale = field(default_factory=Timescale)
     public_url: str = "http://127.0.0.1:8080"
@@ -114,6 +128,7 @@ class Context:
     senders: int = 8
     relay: RelayState = field(default_factory=RelayState)
     traces: Traces = field(default_factory=Traces)
+    courses: Courses = field(default_factory=Courses)
     outgoing: Outgoing = field(default_factory=Outgoing)
     data: Mapping[str, CareOf] = field(default_factory=dict)
     meeting: Meeting | None = None

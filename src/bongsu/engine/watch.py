@@ -13,7 +13,7 @@ from bongsu.core.incident import Incident, Seen, Status
 from bongsu.core.policy import Policy
 from bongsu.core.service import BLIND, SOURCE, Service
 from bongsu.core.signal import READ
-from bongsu.engine import maintenance
+from bongsu.engine import burst, maintenance
 from bongsu.engine.apply import apply, start
 from bongsu.engine.context import Context, new_id
 from bongsu.ports import Samples, Unavailable
@@ -86,7 +86,9 @@ def join(found: Mapping[str, Mapping[str, Samples]], stale: timedelta) -> tuple[
 def _watch(tx: Transaction, context: Context, service: Service, look: Look) -> None:
     now = context.clock.now()
     policy = service.policy
-    clock, ended = advance(breaches.load(tx, service.name, policy.name), look.points, service.machine, policy)
+    before = breaches.load(tx, service.name, policy.name)
+    points = burst.weigh(tx, context, service, look.points)
+    clock, ended = advance(before, points, service.machine, policy)
     clock = look_around(clock, now, service.stale, policy, look.members)
     breaches.save(tx, service.name, policy.name, clock)
     seen = summarise(clock, service.machine, policy, now, stale=service.stale, watched_at=now, source_down=look.down)

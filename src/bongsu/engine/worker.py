@@ -8,8 +8,10 @@ from collections.abc import Callable
 from datetime import timedelta
 
 from bongsu.engine import (
+    anchor,
     announce,
     auditor,
+    burst,
     clocks,
     command,
     contacts,
@@ -55,6 +57,10 @@ class Worker:
             ("audit", lambda: auditor.audit(context), auditor.EVERY, threading.Event()),
             ("clocks", lambda: clocks.compare(context), clocks.EVERY, threading.Event()),
         ]
+        foresight = max(context.timescale.wall_span(burst.STEP), timedelta(seconds=10))
+        loops.append(("burst", lambda: burst.foresee(context), foresight, week))
+        if context.providers:
+            loops.append(("anchor", lambda: anchor.anchor_all(context), timedelta(minutes=5), week))
         if context.data:
             loops.append(("data", lambda: data.look_after(context), timedelta(seconds=2), nap))
         if context.heartbeats or context.heartbeat_out:

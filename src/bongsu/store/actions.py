@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy import ColumnElement, Connection, insert, select, update
+from sqlalchemy import ColumnElement, Connection, bindparam, insert, select, update
 
 from bongsu.store.database import database_clock
 from bongsu.store.schema import actions
@@ -21,6 +21,10 @@ LEASE = timedelta(minutes=1)
 
 _UNFINISHED = ("requested", "draining")
 _SHOWN = [column for column in actions.c if column is not actions.c.leased_until]
+# made once: making a statement costs more than running it, and these run at every look
+_ALL = select(*_SHOWN).order_by(actions.c.id)
+_ALL_UNFINISHED = _ALL.where(actions.c.state.in_(_UNFINISHED))
+_OF_SERVICE = _ALL.where(actions.c.service == bindparam("of_service"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +67,7 @@ def request(
 
 def unfinished(tx: Connection) -> list[Action]:
     """Actions that are not done yet."""
-    return _all(tx, actions.c.state.in_(_UNFINISHED))
+    return [Action(**row._asdict()) for row in tx.execute(_ALL_UNFINISHED)]
 
 
 def claim(tx: Connection) -> list[Action]:
@@ -97,7 +101,7 @@ def release(tx: Connection) -> None:
 
 def of_service(tx: Connection, service: str) -> list[Action]:
     """Every action on a service's machines."""
-    return _all(tx, actions.c.service == service)
+    return [Action(**row._asdict()) for row in tx.execute(_OF_SERVICE, {"of_service": service})]
 
 
 def of(tx: Connection, incident_id: str) -> list[Action]:
@@ -112,5 +116,4 @@ def change(tx: Connection, action: Action, state: str, result: str, now: datetim
 
 
 def _all(tx: Connection, condition: ColumnElement[bool]) -> list[Action]:
-    query = select(*_SHOWN).where(condition).order_by(actions.c.id)
-    return [Action(**row._asdict()) for row in tx.execute(query)]
+    return [Action(**row._asdict()) for row in tx.execute(_ALL.where(condition))]

@@ -73,6 +73,19 @@ _FIRING = (
     .order_by(alerts.c.id)
     .limit(bindparam("most"))
 )
+_TO = (alerts.c.service, alerts.c.policy, alerts.c.group_key)
+_ENDED = (
+    select(*_TO)
+    .where((alerts.c.ends_at > bindparam("since")) & (alerts.c.ends_at <= bindparam("now")))
+    .where(alerts.c.incident_id.is_not(None))
+    .distinct()
+)
+_NOBODYS = (
+    select(*_TO)
+    .where((alerts.c.ends_at > bindparam("now")) & (alerts.c.received_at <= bindparam("received_by")))
+    .where(alerts.c.incident_id.is_(None) & (alerts.c.service != ""))
+    .distinct()
+)
 _FIRING_THERE = _FIRING.where(_THERE)
 _HOMELESS = (alerts.c.ends_at > bindparam("now")) & alerts.c.incident_id.is_(None)
 _MINE = alerts.c.fingerprint.in_(bindparam("mine", expanding=True))
@@ -138,17 +151,12 @@ def join_all(tx: Connection, to: Destination, now: datetime, incident_id: str) -
 
 def ended(tx: Connection, since: datetime, now: datetime) -> set[Destination]:
     """Destinations of which an alert has ended meanwhile by its own ``endsAt``."""
-    over = (alerts.c.ends_at > since) & (alerts.c.ends_at <= now) & alerts.c.incident_id.is_not(None)
-    query = select(alerts.c.service, alerts.c.policy, alerts.c.group_key).where(over).distinct()
-    return {Destination(*row) for row in tx.execute(query)}
+    return {Destination(*row) for row in tx.execute(_ENDED, {"since": since, "now": now})}
 
 
 def homeless(tx: Connection, now: datetime, received_by: datetime | None = None) -> set[Destination]:
     """Destinations with alerts that fire and that no incident speaks for yet, although they came so long ago."""
-    waiting = (alerts.c.ends_at > now) & alerts.c.incident_id.is_(None) & (alerts.c.service != "")
-    waiting &= alerts.c.received_at <= (received_by or now)
-    query = select(alerts.c.service, alerts.c.policy, alerts.c.group_key).where(waiting).distinct()
-    return {Destination(*row) for row in tx.execute(query)}
+    return {Destination(*row) for row in tx.execute(_NOBODYS, {"now": now, "received_by": received_by or now})}
 
 
 def prune(tx: Connection, before: datetime) -> int:

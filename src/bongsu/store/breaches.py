@@ -2,26 +2,28 @@
 
 from __future__ import annotations
 
-from sqlalchemy import Connection, insert, select, update
+from sqlalchemy import Connection, bindparam, insert, select, update
 
 from bongsu.core.breach import BreachClock
 from bongsu.store.columns import pack, unpack
 from bongsu.store.schema import breaches
 
+# made once: making a statement costs more than running it, and these run at every look
+_KEY = (breaches.c.service == bindparam("of_service")) & (breaches.c.policy == bindparam("of_policy"))
+_LOAD = select(breaches.c.body).where(_KEY)
+_LOCK = _LOAD.with_for_update()
+_SAVE = update(breaches).where(_KEY).values(body=bindparam("to_body"))
+
 
 def load(tx: Connection, service: str, policy: str) -> BreachClock:
     """The saved clock, or a fresh one."""
-    key = (breaches.c.service == service) & (breaches.c.policy == policy)
-    query = select(breaches.c.body).where(key)
-    if tx.dialect.name == "postgresql":
-        query = query.with_for_update()
-    body = tx.execute(query).scalar()
+    query = _LOCK if tx.dialect.name == "postgresql" else _LOAD
+    body = tx.execute(query, {"of_service": service, "of_policy": policy}).scalar()
     return BreachClock() if body is None else unpack(body, BreachClock)
 
 
 def save(tx: Connection, service: str, policy: str, clock: BreachClock) -> None:
     """Keep the clock."""
-    key = (breaches.c.service == service) & (breaches.c.policy == policy)
     body = pack(clock)
-    if tx.execute(update(breaches).where(key).values(body=body)).rowcount == 0:
+    if tx.execute(_SAVE, {"of_service": service, "of_policy": policy, "to_body": body}).rowcount == 0:
         tx.execute(insert(breaches).values(service=service, policy=policy, body=body))

@@ -21,6 +21,14 @@ _LATEST = (
     .order_by(incidents.c.opened_at.desc(), incidents.c.id.desc())
     .limit(1)
 )
+_DUE = (
+    select(incidents.c.body)
+    .where(incidents.c.due_at <= bindparam("now"))
+    .order_by(incidents.c.due_at)
+    .limit(bindparam("most"))
+)
+_EVERY_OPEN = select(incidents.c.body).where(incidents.c.is_open == 1)
+_OPEN_UNDER = _EVERY_OPEN.where(incidents.c.policy.not_in(bindparam("watched", expanding=True)))
 
 
 def load(tx: Connection, incident_id: str) -> Incident:
@@ -48,8 +56,7 @@ def latest(tx: Connection, service: str, policy: str, group: str = "") -> Incide
 
 def due(tx: Connection, now: datetime, limit: int = 100) -> list[Incident]:
     """Incidents whose timer has passed, the longest overdue first."""
-    query = select(incidents.c.body).where(incidents.c.due_at <= now).order_by(incidents.c.due_at).limit(limit)
-    return [unpack(body, Incident) for body in tx.execute(query).scalars()]
+    return [unpack(body, Incident) for body in tx.execute(_DUE, {"now": now, "most": limit}).scalars()]
 
 
 def search(
@@ -73,14 +80,12 @@ def agenda(tx: Connection) -> list[Incident]:
 
 def every_open(tx: Connection) -> list[Incident]:
     """Every open incident."""
-    query = select(incidents.c.body).where(incidents.c.is_open == 1)
-    return [unpack(body, Incident) for body in tx.execute(query).scalars()]
+    return [unpack(body, Incident) for body in tx.execute(_EVERY_OPEN).scalars()]
 
 
 def open_under(tx: Connection, watched: Sequence[str]) -> list[Incident]:
     """Open incidents whose policy is none of these."""
-    query = select(incidents.c.body).where((incidents.c.is_open == 1) & incidents.c.policy.not_in(watched))
-    return [unpack(body, Incident) for body in tx.execute(query).scalars()]
+    return [unpack(body, Incident) for body in tx.execute(_OPEN_UNDER, {"watched": list(watched)}).scalars()]
 
 
 def add(tx: Connection, incident: Incident) -> None:

@@ -5,11 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import Connection, insert, select, update
+from sqlalchemy import Connection, bindparam, insert, select, update
 
 from bongsu.store.schema import outages
 
 MAIL = "mail"
+# made once: making a statement costs more than running it, and this runs at every look
+_RUNNING = select(outages).where(outages.c.ended_at.is_(None) & (outages.c.way == bindparam("of_way")))
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +38,7 @@ def begin(tx: Connection, since: datetime, why: str, way: str = MAIL) -> Outage:
 
 def running(tx: Connection, way: str = MAIL) -> Outage | None:
     """The outage that is open."""
-    row = tx.execute(select(outages).where(outages.c.ended_at.is_(None) & (outages.c.way == way))).first()
+    row = tx.execute(_RUNNING, {"of_way": way}).first()
     return None if row is None else Outage(row.id, row.since, row.why, row.told_at, row.ended_at)
 
 

@@ -7,11 +7,13 @@ and renewed while the message is held, so that another process soon sends what a
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Row, bindparam, func, insert, select, update
+from sqlalchemy import ColumnElement, Connection, Row, Select, bindparam, func, insert, select, update
 from sqlalchemy.dialects.postgresql import insert as postgresql_insert
 from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 
@@ -31,6 +33,17 @@ _PUT_CLAIMED = {
     dialect: put.values(leased_until=clock_of(dialect) + LEASE // timedelta(microseconds=1), fence=1).returning(outbox)
     for dialect, put in _PUT.items()
 }
+
+# made once: making a statement costs more than running it, and these run at every look
+_PENDING = outbox.c.state == "pending"
+_COUNTS = select(outbox.c.state, func.count()).group_by(outbox.c.state)
+_OVERDUE = (
+    select(outbox)
+    .where(_PENDING & (outbox.c.due_at < bindparam("before")))
+    .order_by(outbox.c.due_at)
+    .limit(bindparam("most"))
+)
+_OLDEST = select(func.min(outbox.c.due_at)).where(_PENDING & (outbox.c.due_at <= bindparam("now")))
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +121,7 @@ def claim(tx: Connection, now: datetime, limit: int, *, mail: bool = True, lease
     """Take due messages that nobody holds, for as long as the lease lasts; without ``mail`` only other channels'."""
     free = (
         select(outbox.c.id)
-        .where(_ready(tx, now, mail))
+        .where(_ready(tx.dialect.name, now, mail))
         .order_by(outbox.c.due_at, outbox.c.id)
         .limit(limit)
         .with_for_update(skip_locked=True)
@@ -126,7 +139,13 @@ def claim(tx: Connection, now: datetime, limit: int, *, mail: bool = True, lease
 
 def is_due(tx: Connection, now: datetime, *, mail: bool = True) -> bool:
     """Whether a claim would find anything; reading it disturbs nobody."""
-    return bool(tx.execute(select(select(outbox.c.id).where(_ready(tx, now, mail)).exists())).scalar())
+    return bool(tx.execute(_is_due(tx.dialect.name, mail), {"now": now}).scalar())
+
+
+@functools.cache
+def _is_due(dialect: str, mail: bool) -> Select[Any]:
+    now = bindparam("now", type_=outbox.c.due_at.type)
+    return select(select(outbox.c.id).where(_ready(dialect, now, mail)).exists())
 
 
 def renew(tx: Connection, messages: Sequence[Message], lease: timedelta = LEASE) -> None:
@@ -268,20 +287,17 @@ def search(
 
 def counts(tx: Connection) -> dict[str, int]:
     """How many messages are in each state."""
-    query = select(outbox.c.state, func.count()).group_by(outbox.c.state)
-    return {row[0]: row[1] for row in tx.execute(query)}
+    return {row[0]: row[1] for row in tx.execute(_COUNTS)}
 
 
 def overdue(tx: Connection, before: datetime, limit: int = 1000) -> list[Message]:
     """Messages that were due before a time and are not sent, the longest overdue first."""
-    waiting = (outbox.c.state == "pending") & (outbox.c.due_at < before)
-    return [message_of(row) for row in tx.execute(select(outbox).where(waiting).order_by(outbox.c.due_at).limit(limit))]
+    return [message_of(row) for row in tx.execute(_OVERDUE, {"before": before, "most": limit})]
 
 
 def oldest_due(tx: Connection, now: datetime) -> datetime | None:
     """Since when the message that has waited longest has been due."""
-    waiting = (outbox.c.state == "pending") & (outbox.c.due_at <= now)
-    return tx.execute(select(func.min(outbox.c.due_at)).where(waiting)).scalar()
+    return tx.execute(_OLDEST, {"now": now}).scalar()
 
 
 def recipients_of(tx: Connection, beginning: str) -> tuple[Recipient, ...]:
@@ -290,8 +306,8 @@ def recipients_of(tx: Connection, beginning: str) -> tuple[Recipient, ...]:
     return tuple(message_of(row).recipient for row in tx.execute(query))
 
 
-def _ready(tx: Connection, now: datetime, mail: bool) -> ColumnElement[bool]:
-    ready = (outbox.c.state == "pending") & (outbox.c.due_at <= now) & (outbox.c.leased_until < database_clock(tx))
+def _ready(dialect: str, now: datetime | ColumnElement[datetime], mail: bool) -> ColumnElement[bool]:
+    ready = (outbox.c.state == "pending") & (outbox.c.due_at <= now) & (outbox.c.leased_until < clock_of(dialect))
     return ready if mail else ready & outbox.c.address.startswith(CHANNEL, autoescape=True)
 
 

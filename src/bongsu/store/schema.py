@@ -295,6 +295,15 @@ items = Table(
     Index("items_open", "due", sqlite_where=_open, postgresql_where=_open),
 )
 
+balances = Table(
+    "balances",
+    metadata,
+    Column("service", Text, primary_key=True),
+    Column("machine", Text, primary_key=True),
+    Column("body", Text, nullable=False),
+    Column("score", Text, nullable=False),
+)
+
 users = Table(
     "users",
     metadata,

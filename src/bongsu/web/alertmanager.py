@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import re
 import uuid
 from collections.abc import Iterable, Sequence
 from datetime import datetime
@@ -18,7 +17,7 @@ from litestar.params import FromPath, JSONBody
 from bongsu import __version__
 from bongsu.core.alert import RESOLVES_AFTER, Alert, label_name
 from bongsu.core.errors import BongsuError, InvalidInput
-from bongsu.core.matcher import Matcher, all_match, checked, parse
+from bongsu.core.matcher import Matcher, all_match, checked, hits, parse
 from bongsu.core.routing import Destination
 from bongsu.core.silence import Silence, muting
 from bongsu.engine import intake, silence
@@ -250,15 +249,16 @@ def _asked_for(request: _Request, context: Context) -> list[tuple[Kept, tuple[st
     asked = {key: request.query_params.get(key, "true") != "false" for key in ("active", "silenced", "unprocessed")}
     pattern = request.query_params.get("receiver")
     try:
-        only = re.compile(pattern) if pattern else None
-    except re.error as error:
-        raise InvalidInput([f"receiver: {pattern!r} is not a regular expression: {error}"]) from None
+        if pattern:
+            hits(pattern, "")
+    except ValueError as error:
+        raise InvalidInput([f"receiver: {error}"]) from None
     shown = []
     for kept in found:
         by = muting(quiet, kept.alert.labels, now)
         if not asked["silenced" if by else "active" if kept.to.service else "unprocessed"]:
             continue
-        if all_match(wanted, kept.alert.labels) and (only is None or only.fullmatch(receiver(kept.to))):
+        if all_match(wanted, kept.alert.labels) and (not pattern or hits(pattern, receiver(kept.to))):
             shown.append((kept, by))
     return shown
 

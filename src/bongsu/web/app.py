@@ -16,6 +16,7 @@ from bongsu.web.admin import admin_router
 from bongsu.web.aftermath import aftermath_router
 from bongsu.web.alertmanager import MANY_ALERTS, alertmanager_router
 from bongsu.web.api import api_router
+from bongsu.web.burst import board_router, burst_router
 from bongsu.web.console import console_router
 from bongsu.web.data import data_api, data_router
 from bongsu.web.deliveries import deliveries_pages, deliveries_router
@@ -60,6 +61,8 @@ def create_app(context: Context) -> Door:
             alertmanager_router,
             hooks_router,
             api_router,
+            burst_router,
+            board_router,
             watching_router,
             muting_router,
             people_api_router,

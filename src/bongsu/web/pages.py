@@ -44,6 +44,7 @@ _POLICY = "; ".join(
 
 NAVIGATION = (
     ("/incidents", N_("Incidents"), Right.VIEWER),
+    ("/burst", N_("Burst credits"), Right.VIEWER),
     ("/oncall", N_("On call"), Right.VIEWER),
     ("/people", N_("People"), Right.VIEWER),
     ("/silences", N_("Silences"), Right.VIEWER),

@@ -32,6 +32,8 @@ from bongsu.web.rights import named
 VIEWER, RESPONDER = {"right": "viewer"}, {"right": "responder"}
 SPANS = (30, 60, 120, 240, 480, 1440)
 """Minutes to choose from."""
+MOST = 200
+"""Alerts that a preview names; it counts them all."""
 _ORDER = (State.ACTIVE, State.PENDING, State.EXPIRED)
 
 
@@ -164,7 +166,8 @@ def _preview(
         "by": named(request, data.by),
         "matchers": tuple(map(str, matchers)),
         "until": w.time(now + _span(data.minutes), near=now),
-        "firing": [(kept.alert.name, sorted(kept.alert.labels.items())) for kept in found.firing],
+        "count": len(found.firing),
+        "firing": [(kept.alert.name, sorted(kept.alert.labels.items())) for kept in found.firing[:MOST]],
         "incidents": [line(each, w, now) for each in found.incidents],
         "services": found.services,
         "anything": mutes_anything(matchers),

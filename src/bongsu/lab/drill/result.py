@@ -14,6 +14,7 @@ from rich.table import Table
 from bongsu.core.drill import Expectation, Scenario, Verdict, verdict
 from bongsu.lab.drill import figures, foresight
 from bongsu.lab.drill.evening import Evening
+from bongsu.lab.drill.scenarios import NOBODY
 
 
 def result_of(scenario: Scenario, evenings: Sequence[Evening], expectations: Sequence[Expectation]) -> dict[str, Any]:
@@ -46,6 +47,7 @@ def run_of(evening: Evening) -> dict[str, Any]:
     last = evening.governor[-1]["machines"] if evening.governor else {}
     empty = [row for row in evening.governor if any(each["empty"] for each in row["machines"].values())]
     during, usual = figures.sale(evening), figures.calm(evening)
+    alone = evening.run == NOBODY  # elsewhere somebody sees to it that the prediction does not come true
     return {
         "name": evening.run,
         "mails": [_mail(each) for each in evening.deliveries() if each["state"] == "accepted"],
@@ -55,7 +57,7 @@ def run_of(evening: Evening) -> dict[str, Any]:
             "predicted_s": _round(figures.predicted_s(evening)),
             "measured_s": _round(figures.measured_s(evening, figures.empty_at(evening))),
             "integrated_s": _round(figures.measured_s(evening, figures.integrated_exhaustion(evening))),
-            "predictions": [each.as_data() for each in foresight.foresights(evening)],
+            "predictions": [each.as_data() for each in foresight.foresights(evening)] if alone else [],
         },
         "throttled_seconds": round(len(empty) * evening.scenario.speed),
         "cpu_after_exhaustion": _round(figures.cpu_while_empty(evening), 4),

@@ -1,0 +1,177 @@
+"""What is known of one machine's credits: dead reckoning from its CPU, put right by measured balances.
+
+Before a balance was ever measured it lies between two accounts: one that began empty and one that began full. Every
+time one of them runs against its end they come closer; a day brings them together at the latest in a calm week. Alarms
+go by the higher one, and only once the two agree: what is not known never wakes anybody.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+
+from bongsu.core.breach import Point
+from bongsu.core.burst import MachineType, Mode
+from bongsu.core.credits import Credits, launched, spend
+
+GAP = timedelta(minutes=15)
+"""Up to here a missing stretch is bridged by the mean of its two ends; beyond, anything may have happened in it."""
+AGREED = 0.05
+"""The two accounts agree when they differ by less than this share of the cap."""
+ROUNDING = 0.02
+"""A CPU share may measure this much above 1, and a balance this share above what the type holds."""
+REANCHOR = timedelta(hours=1)
+"""Dead reckoning is compared with measured balances over at most this long."""
+DEFIED_OVER, DEFIED_MINUTES = 1.25, 10.0
+"""A machine that runs this many times its baseline for so long without credits proves the account wrong."""
+
+
+@dataclass(frozen=True, slots=True)
+class Balance:
+    """Credits of one machine as of ``at``, its newest sample. ``used``: CPU it really got then (0..1).
+
+    ``reckoned``: dead reckoning since ``anchored_at``, when a measured balance last set it. ``residual``: measured
+    minus reckoned. ``measured_at``: the newest measured balance. ``defied``: minutes above the baseline without
+    credits. ``gaps``: how many stretches were missing.
+    """
+
+    at: datetime
+    used: float
+    low: Credits
+    high: Credits
+    demand: float = 0.0
+    measured_at: datetime | None = None
+    anchored_at: datetime | None = None
+    reckoned: Credits | None = None
+    residual: float | None = None
+    defied: float = 0.0
+    gaps: int = 0
+    steal: float | None = None
+    throttled: float | None = None
+
+    def known(self, machine: MachineType) -> bool:
+        """Whether the two accounts agree."""
+        return self.high.balance - self.low.balance <= max(AGREED * machine.cap, machine.empty_below)
+
+    @property
+    def credits(self) -> float:
+        """The balance that alarms and forecasts go by."""
+        return self.high.balance
+
+
+@dataclass
+class Faults:
+    """What was wrong with the points of a machine, counted by what it is."""
+
+    counts: Counter[str] = field(default_factory=Counter)
+
+    def told(self) -> tuple[str, ...]:
+        """A sentence each."""
+        return tuple(f"{n} point{'s' * (n != 1)}: {what}" for what, n in sorted(self.counts.items()))
+
+
+def fold(
+    known: Balance | None, points: Iterable[Point], machine: MachineType, now: datetime
+) -> tuple[Balance | None, Faults]:
+    """Take in one machine's points in the order of time; what is wrong with them is told and not used.
+
+    Points seen before are ignored silently, for every look overlaps the one before it: folding twice changes nothing.
+    """
+    faults = Faults()
+    for point in sorted(points, key=lambda each: each.at):
+        if point.at > now:
+            faults.counts["in the future"] += 1
+        elif known is not None and point.at <= known.at:
+            continue
+        elif not math.isfinite(point.cpu) or not 0 <= point.cpu <= 1 + ROUNDING:
+            faults.counts["CPU is no share of the whole machine, 0..1"] += 1
+        else:
+            known = _take(known, point, machine, faults)
+    return known, faults
+
+
+def _take(known: Balance | None, point: Point, machine: MachineType, faults: Faults) -> Balance:
+    demand = min(1.0, point.cpu)
+    used = max(0.0, demand - (point.steal or 0.0))  # stolen time counts as busy, and costs no credits
+    if known is None:
+        known = Balance(point.at, used, Credits(), _full(machine))
+    else:
+        known = _reckon(known, point.at, used, machine, faults)
+    known = replace(known, at=point.at, used=used, demand=demand, steal=point.steal, throttled=point.throttled)
+    if point.balance is not None:
+        known = anchor(known, point.at, point.balance, machine, faults)
+    return known
+
+
+def _full(machine: MachineType) -> Credits:
+    return replace(launched(machine), earned=machine.cap)
+
+
+def _reckon(known: Balance, at: datetime, used: float, machine: MachineType, faults: Faults) -> Balance:
+    minutes = (at - known.at).total_seconds() / 60
+    if at - known.at > GAP:
+        faults.counts[f"after a gap of more than {GAP.seconds // 60} minutes"] += 1
+        return replace(
+            known,
+            low=spend(known.low, machine, 1.0, minutes),
+            high=spend(known.high, machine, 0.0, minutes),
+            reckoned=None,
+            gaps=known.gaps + 1,
+        )
+    mean = (known.used + used) / 2
+    baseline = machine.earn_per_minute / machine.vcpus
+    high = spend(known.high, machine, mean, minutes)
+    without = machine.mode is Mode.STANDARD and high.balance <= 0 and mean > DEFIED_OVER * baseline
+    defied = known.defied + minutes if without else 0.0
+    if defied > DEFIED_MINUTES:
+        faults.counts["runs above its baseline with no credits left; are the machine's type and mode right?"] += 1
+        high, defied = _full(machine), 0.0
+    return replace(
+        known,
+        low=spend(known.low, machine, mean, minutes),
+        high=high,
+        reckoned=None if known.reckoned is None else spend(known.reckoned, machine, mean, minutes),
+        defied=defied,
+    )
+
+
+def anchor(known: Balance, at: datetime, balance: float, machine: MachineType, faults: Faults) -> Balance:
+    """Put the accounts right by a measured balance. ``at`` may lie before the newest sample: the pace since is kept.
+    In unlimited mode what is owed is measured below zero.
+    """
+    owed = machine.mode is Mode.UNLIMITED
+    if not math.isfinite(balance) or (balance < 0 and not owed):
+        faults.counts["a balance that is no number of credits"] += 1
+        return known
+    if balance > (machine.cap + machine.launch_credits) * (1 + ROUNDING):
+        faults.counts[f"a balance above what {machine.key} can hold; is the machine type right?"] += 1
+        return known
+    if known.measured_at is not None and at <= known.measured_at:
+        return known
+    measured = Credits(
+        max(0.0, min(balance, machine.cap)),
+        max(0.0, balance - machine.cap),
+        min(machine.cap, max(0.0, -balance)) if balance else known.high.surplus,
+        known.high.charged,
+    )
+    if at < known.at:
+        measured = spend(measured, machine, known.used, (known.at - at).total_seconds() / 60)
+    residual = known.residual if known.reckoned is None else _net(measured) - _net(known.reckoned)
+    fresh = known.reckoned is None or known.anchored_at is None or at - known.anchored_at >= REANCHOR
+    return replace(
+        known,
+        low=measured,
+        high=measured,
+        measured_at=at,
+        anchored_at=at if fresh else known.anchored_at,
+        reckoned=measured if fresh else known.reckoned,
+        residual=residual,
+        defied=0.0,
+    )
+
+
+def _net(account: Credits) -> float:
+    return account.balance - account.surplus
