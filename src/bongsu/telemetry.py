@@ -43,10 +43,18 @@ TRANSACTIONS_AGAIN = Counter(
     registry=REGISTRY,
 )
 WAITING = Gauge("bongsu_outbox_waiting", "Messages that wait to be delivered.", registry=REGISTRY)
+
+
+class Quantiles(Gauge):
+    """Quantiles that are set, not counted: Prometheus calls that a summary."""
+
+    _type = "summary"
+
+
 BURST_BALANCE = Gauge(
     "bongsu_burst_balance_credits", "Burst credits left (vCPU-minutes).", ["service", "machine"], registry=REGISTRY
 )
-BURST_RUNWAY = Gauge(
+BURST_RUNWAY = Quantiles(
     "bongsu_burst_runway_seconds",
     "By when the credits are gone with this probability; no series beyond six hours.",
     ["service", "machine", "quantile"],
