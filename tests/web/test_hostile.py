@@ -31,8 +31,8 @@ def pages(incident: str, link: str) -> list[str]:
     """Every page that shows what a label says."""
     return [
         "/incidents", f"/incidents/{incident}", f"/incidents/{incident}/report", f"/incidents/{incident}/report/edit",
-        "/deliveries", "/review", "/lessons", "/oncall", "/people", "/settings", "/users", "/audit", "/account",
-        f"/a/{link}",
+        "/deliveries", "/silences", "/review", "/lessons", "/oncall", "/people", "/settings", "/users", "/audit",
+        "/account", f"/a/{link}",
     ]  # fmt: skip
 
 
