@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, TypeVar
 
 from bongsu.core.burst import MachineType, Mode
 from bongsu.ports import Clock, Samples, Unavailable
 
+T = TypeVar("T")
 PERIOD = 300
 """Seconds between the points of either service."""
 LOOK_BACK = timedelta(minutes=30)
@@ -55,7 +56,7 @@ class Aws:
             )
         return self._clients[service]
 
-    def _ask(self, question: Any) -> Any:
+    def _ask(self, question: Callable[[], T]) -> T:
         try:
             from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError
         except ImportError:

@@ -11,8 +11,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from bongsu.cli.burst_plan import plan
-from bongsu.cli.incidents import LOCAL, TOKEN, Json, Server, Token, _print_json
-from bongsu.cli.oncall import client
+from bongsu.cli.incidents import LOCAL, TOKEN, Json, Server, Token, _print_json, client
 from bongsu.core.errors import InvalidInput
 
 app = typer.Typer(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from bongsu.catalogue import load_catalogue
-from bongsu.config.sections import Config, MachineSection
+from bongsu.config.sections import Config, MachineSection, Service
 from bongsu.core.burst import MachineType
 from bongsu.core.machines import faults, nearest
 
@@ -29,6 +29,19 @@ def machine_problems(config: Config) -> list[str]:
         for name, service in config.service.items()
         if service.machine not in known
     ]
+    return problems + [each for name, service in config.service.items() for each in _provider(name, service)]
+
+
+def _provider(name: str, service: Service) -> list[str]:
+    """What is wrong with who is asked for the balance."""
+    said, at = service.provider, f"service.{name}.provider"
+    if said is None:
+        return []
+    problems = []
+    if not said.instances:
+        problems.append(f'{at}.instances: name at least one, as {{ "10.0.0.5:8080" = "the provider\'s name" }}')
+    if service.machine in load_catalogue() and not service.machine.startswith(f"{said.kind}:"):
+        problems.append(f"{at}.kind: {said.kind} does not sell {service.machine}; correct one of the two")
     return problems
 
 

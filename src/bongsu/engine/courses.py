@@ -54,4 +54,4 @@ class Courses:
         """A machine is gone."""
         with self._guard:
             for kept in (self.outlooks, self._courses, self._faults):
-                kept.pop((service, machine), None)  # type: ignore[attr-defined]
+                kept.pop((service, machine), None)
