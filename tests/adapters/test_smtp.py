@@ -104,9 +104,12 @@ def test_a_connection_that_the_server_closed_while_it_rested_costs_nothing(serve
     handler, port = server
     smtp = mailer(port)
     smtp.send(LETTER)
-    line = smtp._resting[0].sock
-    assert line is not None
-    line.shutdown(socket.SHUT_RD)  # what a server that has hung up looks like
+    line = smtp._resting[0]
+    assert line.sock is not None
+    line.sock.close()
+    line.sock, server_end = socket.socketpair()
+    line.file = None
+    server_end.close()  # what a server that has hung up looks like
     assert smtp.send(LETTER) == "250 kept"
     assert len(handler.sessions) == 2
 
