@@ -47,8 +47,8 @@ class Aws:
 
     def _client(self, service: str) -> Any:
         if service not in self._clients:
-            import boto3  # type: ignore[import-untyped]
-            from botocore.config import Config  # type: ignore[import-untyped]
+            import boto3
+            from botocore.config import Config
 
             settings = Config(connect_timeout=CONNECT_S, read_timeout=READ_S, retries={"max_attempts": TRIES})
             self._clients[service] = boto3.session.Session().client(
@@ -58,7 +58,7 @@ class Aws:
 
     def _ask(self, question: Callable[[], T]) -> T:
         try:
-            from botocore.exceptions import (  # type: ignore[import-untyped]
+            from botocore.exceptions import (
                 BotoCoreError,
                 ClientError,
                 NoCredentialsError,
