@@ -12,7 +12,6 @@ from typing import Any
 
 from bongsu.ports import Letter
 
-
 GO_ON = 354
 """What a server says that waits for the mail."""
 _DOTS = re.compile(rb"(?m)^\.")
