@@ -1,0 +1,111 @@
+"""Draws the pictures of pages in the docs: ``python -m docs.pictures.pages`` in the repository's folder.
+
+The pages are the real ones, over a story of three machines: one in a sale, one at rest, one new whose balance is not
+known. The report is the one that the tests make words of, printed by WeasyPrint. Needs Chromium.
+"""
+
+from __future__ import annotations
+
+import math
+import subprocess
+import tempfile
+from dataclasses import replace
+from datetime import datetime, timedelta
+from pathlib import Path
+
+from playwright.sync_api import Browser, sync_playwright
+
+from bongsu.core.report import Report
+from bongsu.engine import burst
+from bongsu.lab.programs import find_program
+from bongsu.render.pdf import pdf
+from bongsu.render.reports import report_html
+from bongsu.testing import World
+from bongsu.web.app import create_app
+from tests.render import letters
+from tests.web.test_pages import on_a_port
+
+HERE = Path(__file__).parent
+LOCALES = {"en": "", "ko": ".ko"}
+"""What a picture's name ends in."""
+STEP, DAYS = timedelta(minutes=5), 14
+BUSY, LEFT, PACE = 0.72, 92.0, 0.72 * 2 - 0.4
+"""The sale's CPU, the credits at its half hour, and how many of them go in a minute."""
+
+
+def demand(at: datetime) -> float:
+    """CPU of a day like every other: quiet, and an evening that is busier on some days than on others."""
+    hour = at.hour + at.minute / 60
+    height = 0.15 + 0.6 * abs(math.sin(at.day * 1.7))
+    return 0.07 + height * math.exp(-(((hour - 20.5) / 1.4) ** 2))
+
+
+def sale(folder: Path) -> World:
+    """Two machines with two weeks behind them, the first of which is half an hour into a sale, and a new one."""
+    world = World(f"sqlite:///{folder}/bongsu.db", folder, machines=3)
+    now = world.clock.now()
+    for step in range(int(DAYS * 24 * 60 / 5), 0, -1):
+        at = now - step * STEP
+        running = at > now - 4 * STEP
+        world.metrics.put("cpu", "machine-1", at, BUSY if running else demand(at))
+        world.metrics.put("cpu", "machine-2", at, 0.07 + 0.3 * (demand(at) - 0.07))
+    world.levels.update({"machine-1": BUSY, "machine-2": 0.12, "machine-3": 0.09})
+    world.balances.update({"machine-2": 431.0, "machine-3": None})
+    for minute in range(10):
+        world.balances["machine-1"] = LEFT - minute * PACE
+        world.balances["machine-2"] = 431.0 + minute * 0.16
+        world.advance(minutes=1)
+    burst.foresee(world.context)
+    return world
+
+
+def printed(locale: str) -> bytes:
+    """A report as PDF."""
+    return pdf(report_html(plain(letters.report()), locale))
+
+
+def plain(report: Report) -> Report:
+    """Without what is there to try the renderer."""
+    return replace(report, timeline=report.timeline[:-1])
+
+
+def shoot(browser: Browser, url: str, file: Path, width: int, height: int) -> None:
+    """A picture of a page's beginning, or of all of it where it is shorter."""
+    with browser.new_page(viewport={"width": width, "height": 100}, color_scheme="light") as page:
+        page.goto(url)
+        whole = int(page.evaluate("document.documentElement.scrollHeight"))
+        page.screenshot(
+            path=file, full_page=True, clip={"x": 0, "y": 0, "width": width, "height": min(height, whole)}
+        )
+
+
+def shoot_pdf(chromium: str, data: bytes, folder: Path, file: Path) -> None:
+    """A picture of a PDF's first page, as Chromium's own viewer shows it; Playwright would download it instead."""
+    kept = folder / "report.pdf"
+    kept.write_bytes(data)
+    options = ["--headless=new", "--no-sandbox", "--disable-gpu", "--hide-scrollbars"]
+    seen = [f"--user-data-dir={folder}/chromium", f"--screenshot={file}", "--window-size=900,1260", "--timeout=8000"]
+    url = f"{kept.as_uri()}#toolbar=0&navpanes=0&view=FitH"
+    subprocess.run([chromium, *options, *seen, url], check=True, capture_output=True, timeout=60)
+
+
+def main() -> None:
+    """Draw them all."""
+    chromium = find_program("chromium")
+    if chromium is None:
+        raise SystemExit("Chromium is missing: apt-get install --no-install-recommends chromium")
+    with tempfile.TemporaryDirectory() as folder, sync_playwright() as playwright:
+        world = sale(Path(folder))
+        browser = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
+        with on_a_port(create_app(world.context)) as address:
+            for locale, ending in LOCALES.items():
+                shoot(browser, f"{address}/burst?lang={locale}", HERE / f"burst{ending}.png", 1000, 1500)
+            shoot(browser, f"{address}/burst?lang=ko", HERE / "burst.phone.png", 390, 1200)
+        for locale, ending in LOCALES.items():
+            shoot_pdf(chromium, printed(locale), Path(folder), HERE / f"report-pdf{ending}.png")
+        browser.close()
+        world.close()
+
+
+if __name__ == "__main__":
+    main()
