@@ -84,5 +84,6 @@ lock: ## pin the dependencies anew
 	echo 'uv' | .venv/bin/uv pip compile - --generate-hashes --no-header --no-annotate --universal -o bin/uv.lock
 
 messages: ## collect new texts into the catalogues
-	.venv/bin/pybabel extract -F babel.cfg --no-location -o /tmp/bongsu.pot --project bongsu src
-	.venv/bin/pybabel update -i /tmp/bongsu.pot -d src/bongsu/render/locales --ignore-pot-creation-date --no-fuzzy-matching --ignore-obsolete
+	@mkdir -p var
+	.venv/bin/pybabel extract -F babel.cfg --no-location -o var/bongsu.pot --project bongsu src
+	.venv/bin/pybabel update -i var/bongsu.pot -d src/bongsu/render/locales --ignore-pot-creation-date --no-fuzzy-matching --ignore-obsolete

@@ -32,8 +32,8 @@ from pathlib import Path
 from bongsu.lab.postgres import disguise
 from bongsu.lab.programs import find_program
 
-STARTS, PAIRS, BLOCK_SECONDS, WARM_UP_SECONDS = 4, 60, 0.25, 2.0
-MOST_PAIRS, MOST_STOLEN = 90, 0.02
+STARTS, PAIRS, BLOCK_SECONDS, WARM_UP_SECONDS = 8, 30, 0.25, 2.0
+MOST_PAIRS, MOST_STOLEN = 45, 0.02
 SCRAPED_BLOCKS = 20
 """Of how many blocks one holds a scrape."""
 CONNECTIONS, PRODUCTS, SCRAPES = 8, 200, 50

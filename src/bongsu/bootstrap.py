@@ -7,6 +7,7 @@ import secrets
 from collections.abc import Mapping
 from contextlib import suppress
 from datetime import timedelta, tzinfo
+from functools import partial
 from pathlib import Path
 from typing import TextIO
 
@@ -15,6 +16,7 @@ from bongsu.adapters.apprise import AppriseChannel
 from bongsu.adapters.aws import Aws
 from bongsu.adapters.backup_folder import BackupFolder
 from bongsu.adapters.clock import ScaledClock, SharedClock, SystemClock
+from bongsu.adapters.drills import newest
 from bongsu.adapters.haproxy import HAProxy
 from bongsu.adapters.labhost import LabHost
 from bongsu.adapters.ping import Ping
@@ -334,6 +336,7 @@ def bootstrap(config: Config) -> Context:
         routing=routing_of(config),
         policies={name: policy_of(name, section) for name, section in config.policy.items()},
         meeting=meeting_of(config),
+        drills=partial(newest, config.review.drills) if config.review and config.review.drills else tuple,
         integrations={
             name: Integration(
                 secret(config.web.secrets, f"integration-{name}"), each.form, each.service, each.times_out

@@ -59,6 +59,9 @@ def test_nobody_who_notices_that_bongsu_stops_is_warned_of(tmp_path: Path, prome
     (warning,) = [each for each in said["warning"] if each.startswith("heartbeat")]
     assert "nobody outside notices" in warning
     assert "bongsu generate" in warning
+    file = written(tmp_path, prometheus, inbox.relay)
+    file.write_text(file.read_text() + '[heartbeat_out]\nurl_file = "/etc/bongsu/heartbeat_url"\n')
+    assert any(each.startswith("heartbeat: Bongsu sends one") for each in checked(file)[1]["ok"])
 
 
 def test_links_that_work_on_this_computer_alone_are_warned_of(tmp_path: Path, prometheus: str, inbox: Inbox) -> None:

@@ -8,6 +8,7 @@ from datetime import timedelta
 import pytest
 
 from bongsu.adapters import hosts
+from bongsu.core.checkup import Level
 from bongsu.core.placement import Places, of_heartbeat, of_placement
 
 HERE = "10.0.0.5"
@@ -60,10 +61,12 @@ def test_names_become_addresses_and_unknown_ones_are_left_out() -> None:
 
 
 def test_a_heartbeat_that_nobody_hears_is_said_honestly() -> None:
-    unheard = of_heartbeat("bongsu", {"application"}, None)
+    unheard = of_heartbeat("bongsu", {"application"}, None, sent=False)
     assert "nobody outside notices" in unheard.what
     assert "bongsu generate" in unheard.do
-    heard = of_heartbeat("bongsu", {"application", "bongsu"}, timedelta(seconds=2))
+    heard = of_heartbeat("bongsu", {"application", "bongsu"}, timedelta(seconds=2), sent=False)
     assert "2 s ago" in heard.what
-    assert "cannot be seen from here" in heard.what
-    assert "does not call an outside heartbeat service yet" in heard.do
+    assert "nobody outside notices" in heard.what
+    assert "[heartbeat_out]" in heard.do
+    sent = of_heartbeat("bongsu", {"application", "bongsu"}, timedelta(seconds=2), sent=True)
+    assert (sent.level, sent.do) == (Level.OK, "")

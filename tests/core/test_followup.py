@@ -8,6 +8,7 @@ from datetime import UTC, date, datetime, timedelta
 from hypothesis import given
 from hypothesis import strategies as st
 
+from bongsu.core.alarms import Why
 from bongsu.core.followup import SECTIONS, Edition, Item, matches, merge, reminds, tags_of
 from bongsu.core.incident import Ack, Incident, Kind, Seen, Status, Told
 from bongsu.core.policy import Policy, Tier
@@ -114,13 +115,16 @@ def test_the_agenda_holds_what_was_not_dealt_with_and_compares_the_spans() -> No
         until=T0,
         span=timedelta(days=14),
         today=date(2026, 1, 5),
+        outcomes={},
+        mailed={"untaken", "taken"},
     )
     assert [each.id for each in found.unreviewed] == ["missed", "taken", "untaken"]
     assert found.undecided == 2
     assert [each.id for each in found.overdue] == [1]
     assert [each.id for each in found.coming] == [2]
     assert [each.id for each in found.untaken] == ["untaken"]
-    assert [each.id for each in found.missed] == ["missed"]
+    assert [(each.incident.id, each.why) for each in found.missed_alarms] == [("missed", Why.OVER)]
+    assert not found.empty
     assert (found.now.incidents, found.now.acknowledge, found.now.recover) == (4, 240.0, 900.0)
     assert (found.before.incidents, found.before.acknowledge) == (1, 1800.0)
 

@@ -66,6 +66,22 @@ def test_the_bucket_over_many_paths_is_the_bucket(
         assert told == pytest.approx(slowly, abs=1e-5)
 
 
+@given(share=st.floats(0, 1), baseline=st.floats(0.02, 0.9), seed=st.integers(0, 99))
+def test_the_fan_holds_the_paths_by_their_weights(share: float, baseline: float, seed: int) -> None:
+    random = np.random.default_rng(seed)
+    demand = random.random((1, 5, HORIZON)).astype(np.float32)
+    weight = np.full((1, 5), 0.2, np.float32)
+    told = analogue.fan(
+        np.array([share], np.float32), np.array([baseline], np.float32), analogue.Paths(demand, weight, np.array([5]))
+    )[0]
+    held, courses = np.full(5, share), []
+    for step in range(HORIZON):
+        held = np.clip(held + (1 - demand[0, :, step] / baseline) / 288, 0, 1)
+        courses.append(np.sort(held))
+    slowly = np.array(courses)[LEADS - 1]
+    assert told == pytest.approx(slowly[:, [0, 2, 4]].T, abs=1e-3)  # of five alike the lowest, the third, the highest
+
+
 def test_shares_and_credits_are_the_same_bucket() -> None:
     demand = shop(3)
     balance, share = SMALL.cap * 0.5, course_of(demand, SMALL, 0.5)

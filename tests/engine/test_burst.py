@@ -18,6 +18,8 @@ from bongsu.core.throttle import Cause
 from bongsu.engine import burst
 from bongsu.engine.anchor import anchor_all
 from bongsu.ports import Samples, Unavailable
+from bongsu.render.burst import fan
+from bongsu.render.words import Words
 from bongsu.telemetry import REGISTRY
 from bongsu.testing import BURST, SCRAPE, START, World
 
@@ -229,6 +231,13 @@ def test_a_forecast_comes_from_a_child_says_what_it_rests_on_and_is_exposed(worl
     assert outlook.pace is not None
     assert outlook.full_burn is not None
     assert outlook.full_burn < outlook.pace
+    assert list(outlook.fan) == list(outlook.curve)
+    assert all(0 <= low <= middle <= high <= 1 for low, middle, high in outlook.fan.values())
+    assert outlook.fan[360][1] == 0.0, "gone by then in the middle, as the curve says"
+    drawn = fan(standing.balance, SMALL, outlook, timedelta(minutes=30), Words("en"))
+    assert drawn is not None
+    assert "if it rested" in drawn
+    assert "30 min at full burn" in drawn
     labels = {"service": "shop", "machine": "machine-1"}
     assert REGISTRY.get_sample_value("bongsu_burst_balance_credits", labels) == standing.balance.credits
     assert REGISTRY.get_sample_value("bongsu_burst_exhaustion_probability", {**labels, "within": "360m"}) > 0.9  # type: ignore[operator]

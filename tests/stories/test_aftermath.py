@@ -7,12 +7,15 @@ from datetime import timedelta
 
 import pytest
 
+from bongsu.core.alarms import Why
+from bongsu.core.drill import Drilled, Verdict
 from bongsu.core.errors import IllegalTransition, InvalidInput, Stale
 from bongsu.core.followup import Frozen
+from bongsu.core.impact import Impact, Measured, Traffic
 from bongsu.core.incident import Status
 from bongsu.core.review import Meeting
-from bongsu.engine import followup, report, review
-from bongsu.store import editions
+from bongsu.engine import command, followup, report, review
+from bongsu.store import editions, outbox, reports
 from bongsu.testing import START, World
 
 
@@ -120,6 +123,53 @@ def test_the_review_gets_its_agenda_once_and_closes_what_it_dealt_with(world: Wo
     assert review.collect(world.context, meeting).unreviewed == ()
     with pytest.raises(IllegalTransition):
         review.close(world.context, [name], "Sora")
+
+
+def test_the_agenda_counts_alarms_and_names_the_expectation_that_a_drill_did_not_meet(world: World) -> None:
+    meeting = Meeting(timedelta(days=14), START + timedelta(days=2), ("team:commerce",))
+    failed = Drilled("0105", START, "flash sale", Verdict.FAIL, ("nobody: tier 1 (at 5 min; none)",))
+    world.context = replace(world.context, meeting=meeting, drills=lambda: (failed,))
+    name = incident_that_is_over(world)
+    found = review.collect(world.context, meeting)
+    assert (found.missed_alarms, found.false_alarms) == ((), ())  # it was told; nobody counted who was hurt
+    assert found.drills == (failed,)
+    command.triage(world.context, name, "Jimin", urgent=False, why="a load test")
+    [alarm] = review.collect(world.context, meeting).false_alarms
+    assert (alarm.incident.id, alarm.why, alarm.said) == (name, Why.JUDGED, "a load test")
+    review.close(world.context, [name], "Sora")
+    world.clock.advance(timedelta(days=1, hours=1))
+    assert review.invite(world.context, meeting) > 0  # the drill alone is reason enough
+    assert review.invite(world.context, meeting) == 0
+    world.deliver()
+    body = world.expect_mail(to="commerce", kind="review").get_body(("plain",))
+    assert body is not None
+    text = body.get_content()
+    assert ("1 of the last 1" in text or "1회 중 1회" in text), text
+
+
+def test_an_incident_whose_mail_no_server_accepted_is_a_missed_alarm(world: World) -> None:
+    everybody = [*world.context.directory.people.values(), *world.context.directory.teams.values()]
+    world.post.refuses = {address for each in everybody for address in each.addresses}
+    world.cpu(0.42)
+    world.advance(minutes=6)
+    world.cpu(0.08)
+    world.advance(minutes=20)
+    [alarm] = review.collect(world.context, Meeting(timedelta(days=14), START)).missed_alarms
+    assert (alarm.incident.id, alarm.why) == (world.incident().id, Why.UNTOLD)
+
+
+def test_what_nobody_took_and_hurt_nobody_is_a_false_alarm(world: World) -> None:
+    meeting = Meeting(timedelta(days=14), START + timedelta(days=2))
+    name = incident_that_is_over(world)
+    assert world.context.db.read(lambda tx: outbox.warned(tx, [name, "another"])) == {name}
+    kept = report.collect(world.context, name)
+    measured = Measured(
+        "shop", (START, START), (START, START), timedelta(0), Traffic(Impact(), (), (), query="", source="")
+    )
+    harmless = replace(kept, measured=measured, actions=())
+    world.context.db.write(lambda tx: reports.save(tx, harmless, world.clock.now()))
+    [alarm] = review.collect(world.context, meeting).false_alarms
+    assert (alarm.incident.id, alarm.why) == (name, Why.IDLE)
 
 
 def test_lessons_are_found_again(world: World) -> None:

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 
 import pytest
 
 from bongsu.core.access import Right
-from bongsu.testing import World
+from bongsu.core.drill import Drilled, Verdict
+from bongsu.engine import command
+from bongsu.testing import START, World
 from tests.web.opened import Client, opened
 
 TOKEN = {"Authorization": "Bearer a token for stories"}
@@ -74,6 +77,26 @@ def test_an_item_goes_from_the_form_to_the_review_and_is_done(world: World, clie
     assert client.get("/api/items").json() == []
     assert client.post("/review/close", data={"by": "Sora", "ids": name}).status_code == 303
     assert "None. Every incident has been dealt with." in client.get("/review").text
+
+
+def test_the_review_shows_alarms_and_drills_in_both_languages(world: World) -> None:
+    drills = (
+        Drilled("0106", START, "flash sale", Verdict.FAIL, ("nobody: tier 1 (at 5 min; <b>none</b>)",)),
+        Drilled("0105", None, problem="result.json is broken"),
+    )
+    world.context = replace(world.context, drills=lambda: drills)
+    name = over(world)
+    command.triage(world.context, name, "Jimin", urgent=False, why="a load test")
+    with opened(world, anonymous=Right.VIEWER) as client:
+        english, korean = (client.get(f"/review?lang={each}").text for each in ("en", "ko"))
+        found = client.get("/api/review").json()
+    for said in ("1 false alarm<", "judged not urgent: a load test", "0 missed alarms", "failed", "cannot be read"):
+        assert said in english, said
+    assert "&lt;b&gt;none" in english
+    for said in ("오경보 1건", "놓친 경보 0건", "긴급하지 않다고 판단: a load test", "최근 훈련", "실패"):
+        assert said in korean, said
+    assert [(each["incident"]["id"], each["why"]) for each in found["false_alarms"]] == [(name, "judged")]
+    assert [each["verdict"] for each in found["drills"]] == ["fail", None]
 
 
 def test_the_api_does_the_same_and_wants_a_token(world: World, client: Client) -> None:

@@ -8,12 +8,14 @@ from __future__ import annotations
 from bisect import bisect_left
 from collections.abc import Sequence
 from itertools import accumulate
-from threading import Lock
+from threading import RLock
 from time import perf_counter
 
 STEP = 60.0
 """Seconds that one place of the ring stands for."""
 RING = 3
+FRESH = 256
+"""Durations that are kept as they came at the most."""
 
 
 class RecentMaximum:
@@ -45,53 +47,42 @@ class RecentMaximum:
 
 
 class Timer:
-    """How often, how long in all and how long at most; seconds."""
+    """How often, how long in all and how long at most; seconds. With rising ``bounds`` also how many were up to each.
 
-    __slots__ = ("_count", "_lock", "_maximum", "_sum")
+    What is recorded goes to the end of a list, which needs no lock. It is counted when somebody reads, or when the list
+    has grown long: many at a time cost far less than one by one.
+    """
 
-    def __init__(self) -> None:
-        self._lock = Lock()
-        self._count = 0
-        self._sum = 0.0
-        self._maximum = RecentMaximum()
+    __slots__ = ("_bounds", "_counts", "_fresh", "_lock", "_maximum", "_sum")
 
-    def record(self, seconds: float, now: float) -> None:
-        """Take note of one duration that ends now."""
-        with self._lock:
-            self._count += 1
-            self._sum += seconds
-            maximum = self._maximum
-            if seconds > maximum.highest or now >= maximum.until:
-                maximum.record(seconds, now)
-
-    def read(self) -> tuple[int, float, float]:
-        """Count, sum and recent maximum."""
-        with self._lock:
-            return self._count, self._sum, self._maximum.value(perf_counter())
-
-
-class Histogram:
-    """A timer that also counts by upper bounds; ``bounds`` rise."""
-
-    __slots__ = ("_bounds", "_counts", "_lock", "_maximum", "_sum")
-
-    def __init__(self, bounds: Sequence[float]) -> None:
-        self._lock = Lock()
+    def __init__(self, bounds: Sequence[float] = ()) -> None:
+        self._lock = RLock()  # a body that the garbage collector finds ends its request from within
         self._bounds = bounds
+        self._fresh: list[float] = []
         self._counts = [0] * (len(bounds) + 1)
         self._sum = 0.0
         self._maximum = RecentMaximum()
 
     def record(self, seconds: float, now: float) -> None:
         """Take note of one duration that ends now."""
-        with self._lock:
-            self._counts[bisect_left(self._bounds, seconds)] += 1
-            self._sum += seconds
-            maximum = self._maximum
-            if seconds > maximum.highest or now >= maximum.until:
-                maximum.record(seconds, now)
+        fresh, maximum = self._fresh, self._maximum
+        fresh.append(seconds)
+        if seconds > maximum.highest or now >= maximum.until or len(fresh) >= FRESH:
+            with self._lock:
+                self._count()
+                if seconds > maximum.highest or now >= maximum.until:
+                    maximum.record(seconds, now)
 
     def read(self) -> tuple[list[int], float, float]:
         """How many were up to each bound and in all, their sum, and the recent maximum."""
         with self._lock:
+            self._count()
             return list(accumulate(self._counts)), self._sum, self._maximum.value(perf_counter())
+
+    def _count(self) -> None:
+        """Whoever calls holds the lock; others may go on appending. Each value is taken out by one step."""
+        fresh, counts, bounds = self._fresh, self._counts, self._bounds
+        while fresh:
+            seconds = fresh.pop()
+            counts[bisect_left(bounds, seconds)] += 1
+            self._sum += seconds

@@ -86,8 +86,8 @@ class PoolCollector:
         for each in pools:
             timeouts.add_metric([each.name], each.timeouts)
         yield timeouts
-        yield from _times("acquire", "Connection acquire time", {each.name: each.acquire.read() for each in pools})
-        yield from _times("usage", "Connection usage time", {each.name: each.usage.read() for each in pools})
+        yield from _times("acquire", "Connection acquire time", {each.name: _read(each.acquire) for each in pools})
+        yield from _times("usage", "Connection usage time", {each.name: _read(each.usage) for each in pools})
         opening = {n: (each.opened, each.opening_seconds, each.longest_opening) for n, each in readings.items()}
         yield from _times("creation", "Connection creation time", opening)
 
@@ -108,6 +108,11 @@ def _sizes(readings: dict[str, PoolReading]) -> Iterator[Metric]:
             if size is not None:
                 gauge.add_metric([name], size)
         yield gauge
+
+
+def _read(timer: Timer) -> tuple[int, float, float]:
+    (count,), total, longest = timer.read()
+    return count, total, longest
 
 
 def _times(what: str, text: str, times: dict[str, tuple[int, float, float | None]]) -> Iterator[Metric]:

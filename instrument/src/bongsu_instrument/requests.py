@@ -17,7 +17,7 @@ from prometheus_client import CollectorRegistry
 from prometheus_client.core import GaugeMetricFamily, HistogramMetricFamily, Metric, SummaryMetricFamily
 from prometheus_client.utils import floatToGoString
 
-from bongsu_instrument.meters import Histogram
+from bongsu_instrument.meters import Timer
 
 logger = logging.getLogger(__name__)
 
@@ -85,7 +85,7 @@ class RequestMeters:
 
     def __init__(self, registry: CollectorRegistry, buckets: Sequence[float], max_uris: int) -> None:
         self._bounds = _rising(buckets)
-        self._histograms: dict[Key, Histogram] = {}
+        self._histograms: dict[Key, Timer] = {}
         self._labels: dict[Key, tuple[str, ...]] = {}
         self._uris, self._errors = FirstNames("uris", max_uris), FirstNames("errors", MAX_ERRORS)
         self._making = Lock()
@@ -106,7 +106,7 @@ class RequestMeters:
         histogram = self._histograms.get(key) or self._histogram(*key)
         histogram.record(now - request.began, now)
 
-    def _histogram(self, method: str, uri: str, status: int, error: str | None) -> Histogram:
+    def _histogram(self, method: str, uri: str, status: int, error: str | None) -> Timer:
         with self._making:
             # Kept by what is left within the bounds only, or the look-up itself would grow with what clients send.
             uri = self._uris.bounded(uri)
@@ -116,7 +116,7 @@ class RequestMeters:
             if key not in self._histograms:
                 name = error or NONE
                 self._labels[key] = method, uri, str(status) if status else UNKNOWN, outcome(status), name, name
-                self._histograms[key] = Histogram(self._bounds)
+                self._histograms[key] = Timer(self._bounds)
             return self._histograms[key]
 
     def describe(self) -> Iterable[Metric]:

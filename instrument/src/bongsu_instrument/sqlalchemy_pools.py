@@ -84,7 +84,7 @@ class EngineWatch(PoolWatch):
         """From the pool. It opens connections on demand, so the least it keeps is none."""
         pool = cast("QueuePool", self._engine.pool)
         size, overflow = pool.size(), _max_overflow(pool)
-        opened, seconds, longest = self._creation.read()
+        (opened,), seconds, longest = self._creation.read()
         return PoolReading(
             active=len(self._taken),
             idle=pool.checkedin(),

@@ -158,7 +158,9 @@ def _prometheus(loaded: configuration.Config) -> list[Finding]:
     found += of_intervals(targets, [_watched(loaded, name) for name in loaded.service])
     found += _placed(loaded, targets)
     age = [value for _, value in status.values(_HEARTBEAT)]
-    found.append(of_heartbeat(JOB, {each.job for each in targets}, timedelta(seconds=age[0]) if age else None))
+    last_look = timedelta(seconds=age[0]) if age else None
+    sent = loaded.heartbeat_out is not None
+    found.append(of_heartbeat(JOB, {each.job for each in targets}, last_look, sent=sent))
     return found
 
 

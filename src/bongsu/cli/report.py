@@ -12,6 +12,7 @@ from typing import Annotated, Any
 
 import typer
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from bongsu.cli.incidents import LOCAL, TOKEN, Json, Server, Token
@@ -185,6 +186,18 @@ def show_review(server: Server = LOCAL, token_file: Token = TOKEN, as_json: Json
     for name in ("incidents", "detect", "acknowledge", "recover"):
         pace.add_row(name, *(_figure(name, found[span].get(name)) for span in ("now", "before")))
     console.print(pace)
+    for key, title in (("missed_alarms", "Missed alarms"), ("false_alarms", "False alarms")):
+        alarms = Table("incident", "service", "why", "reason given", title=title)
+        for each in found[key]:
+            alarms.add_row(each["incident"]["id"], each["incident"]["service"], each["why"], escape(each["said"]))
+        console.print(alarms if found[key] else f"{title}: none.")
+    drills = Table("drill", "ended", "verdict", "not met", title="The last drills")
+    for each in found["drills"]:
+        said = each["problem"] or "\n".join(each["failed"])
+        verdict = each["verdict"] or "cannot be read"
+        drills.add_row(each["scenario"] or each["name"], each["at"] or "", verdict, escape(said))
+    if found["drills"]:
+        console.print(drills)
 
 
 @review.command("close")

@@ -319,12 +319,13 @@ class Alerts(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
 
 
 class Review(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, rename={"start": "from"}):
-    """The regular review meeting; ``invite`` gets the agenda ``notice`` before it."""
+    """The regular review; ``invite`` gets the agenda ``notice`` before it. ``drills``: where drills leave results."""
 
     every: timedelta = timedelta(days=14)
     start: datetime
     invite: list[str] = []
     notice: timedelta = timedelta(days=1)
+    drills: Path | None = None
 
 
 class Store(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

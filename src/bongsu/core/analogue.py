@@ -32,6 +32,8 @@ WINDOW = MEMORY + HORIZON
 """Steps that a forecast looks at."""
 LEADS = np.array([1, 2, 3, 4, 6, 9, 12, 18, 24, 36, 48, 72])
 """Steps ahead at which the probability of exhaustion is told."""
+QUANTILES = (0.1, 0.5, 0.9)
+"""Of the balance, in the fan: it is lower than the first in one of ten paths."""
 NEIGHBOURS, STRIDE = 40, 2
 PERSISTENCE, DAYS_BEFORE = 0.15, 0.15
 """Weights of the paths that go on as now, and of those that repeat the last seven days."""
@@ -224,8 +226,7 @@ def exhausted_by(share: Floats, baseline: Floats, paths: Paths) -> Floats:
 
     A step at a time over all machines and paths: with the steps on the first axis each step is one stretch of memory.
     """
-    flow = np.multiply(np.moveaxis(paths.demand, 2, 0), (-1 / (DAY * baseline))[:, None], order="C")
-    flow += np.float32(1 / DAY)
+    flow = _flow(baseline, paths)
     held = np.repeat(share[:, None], flow.shape[2], axis=1)
     lowest = np.full_like(held, np.inf)
     probability = np.empty((len(share), len(LEADS)), np.float32)
@@ -237,6 +238,30 @@ def exhausted_by(share: Floats, baseline: Floats, paths: Paths) -> Floats:
             np.minimum(lowest, held, out=lowest)
         probability[:, lead] = np.einsum("mp,mp->m", paths.weight, lowest <= 0)
     return np.minimum(probability, 1.0)
+
+
+def fan(share: Floats, baseline: Floats, paths: Paths) -> Floats:
+    """The balance at LEADS as a share of the cap: (machines, QUANTILES, LEADS), by the paths' weights."""
+    flow = _flow(baseline, paths)
+    held = np.repeat(share[:, None], flow.shape[2], axis=1)
+    found = np.empty((len(share), len(QUANTILES), len(LEADS)), np.float32)
+    steps = iter(flow)
+    for lead, count in enumerate(np.diff(LEADS, prepend=0)):
+        for each in itertools.islice(steps, int(count)):
+            held = np.clip(held + each, 0, 1)
+        order = np.argsort(held, axis=1)
+        reached = np.cumsum(np.take_along_axis(paths.weight, order, 1), axis=1)
+        for number, quantile in enumerate(QUANTILES):
+            at = np.minimum((reached < quantile).sum(1, keepdims=True), held.shape[1] - 1)
+            found[:, number, lead] = np.take_along_axis(held, np.take_along_axis(order, at, 1), 1)[:, 0]
+    return found
+
+
+def _flow(baseline: Floats, paths: Paths) -> Floats:
+    """What each step adds (HORIZON, machines, paths), as a share of the cap."""
+    flow: Floats = np.multiply(np.moveaxis(paths.demand, 2, 0), (-1 / (DAY * baseline))[:, None], order="C")
+    flow += np.float32(1 / DAY)
+    return flow
 
 
 def windows(values: NDArray[T], before: object) -> NDArray[T]:

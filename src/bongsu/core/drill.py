@@ -95,6 +95,26 @@ class Verdict(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
+class Drilled:
+    """What a drill left behind. ``at``: when it ended; ``verdict`` is None when ``problem`` says what is wrong.
+
+    ``failed``: the expectations that were not met, with what was seen instead.
+    """
+
+    name: str
+    at: datetime | None
+    scenario: str = ""
+    verdict: Verdict | None = None
+    failed: tuple[str, ...] = ()
+    problem: str = ""
+
+    @property
+    def passed(self) -> bool:
+        """Whether nothing about it needs anybody."""
+        return self.verdict is Verdict.PASS
+
+
+@dataclass(frozen=True, slots=True)
 class Expectation:
     """Something that a run must show, and what was seen. ``steal``: the host's worst share in its window (0..1)."""
 

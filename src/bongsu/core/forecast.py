@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bongsu.core import analogue
-from bongsu.core.analogue import DAY, HORIZON, LEADS, WINDOW, Floats
+from bongsu.core.analogue import DAY, HORIZON, LEADS, QUANTILES, WINDOW, Floats
 
 STEP = timedelta(minutes=5)
 SOON, BEYOND = 36, 10.4
@@ -46,8 +46,8 @@ class Forecasts:
     """One row a machine; times in minutes, infinite where the credits are not spent, NaN where nothing is known.
 
     ``curve``: probability that the balance is gone by each of ``LEADS`` steps. ``p10`` to ``p90``: by when it is gone
-    with that probability, infinite beyond six hours. ``when``: if it runs out within three hours at all, the middle
-    of when.
+    with that probability, infinite beyond six hours. ``fan``, if asked for: the balance's ``QUANTILES`` at
+    ``LEADS``. ``when``: if it runs out within three hours at all, the middle of when.
     """
 
     method: NDArray[np.str_]
@@ -59,13 +59,16 @@ class Forecasts:
     p90: Floats
     when: Floats
     similar: NDArray[np.int64]
+    fan: Floats | None = None
 
     def within(self, minutes: int) -> Floats:
         """The probability that the balance is gone within so many minutes, at a lead of ``LEADS``."""
         return self.curve[:, int(np.flatnonzero(minutes == LEADS * 5)[0])]
 
 
-def forecast(demand: Floats, baseline: Floats, share: Floats, rate: Floats | None = None) -> Forecasts:
+def forecast(
+    demand: Floats, baseline: Floats, share: Floats, rate: Floats | None = None, *, with_fan: bool = False
+) -> Forecasts:
     """Forecast machines from their demand (machines, steps of five minutes, NaN unknown; the last column is now).
 
     ``share``: the balance as a share of the cap. ``rate``: something that runs ahead of the CPU, such as requests a
@@ -91,6 +94,7 @@ def forecast(demand: Floats, baseline: Floats, share: Floats, rate: Floats | Non
 
     curve = np.zeros((machines, len(LEADS)), np.float32)
     similar = np.zeros(machines, np.int64)
+    fan = np.full((machines, len(QUANTILES), len(LEADS)), np.nan, np.float32) if with_fan else None
     asked = np.flatnonzero((method == Method.ANALOGUE.value) | (method == Method.RATE.value))
     for begin in range(0, len(asked), _BATCH):
         batch = asked[begin : begin + _BATCH]
@@ -100,9 +104,11 @@ def forecast(demand: Floats, baseline: Floats, share: Floats, rate: Floats | Non
         paths = _persistence_alone(paths, method[batch] == Method.RATE.value)
         curve[batch] = analogue.exhausted_by(share[batch], baseline[batch], paths)
         similar[batch] = paths.found
+        if fan is not None:
+            fan[batch] = analogue.fan(share[batch], baseline[batch], paths)
     curve[blind] = np.nan
     p10, p50, p90 = (_by_when(curve, probability) for probability in (0.1, 0.5, 0.9))
-    return Forecasts(method, full_burn, pace, curve, p10, p50, p90, when_if_soon(curve), similar)
+    return Forecasts(method, full_burn, pace, curve, p10, p50, p90, when_if_soon(curve), similar, fan)
 
 
 def _longer(values: Floats) -> Floats:

@@ -21,7 +21,9 @@ REACH = timedelta(hours=6)
 @dataclass(frozen=True, slots=True)
 class Outlook:
     """Times in minutes; None: not in sight. ``curve``: the probability by minutes ahead. ``within``: put right by the
-    machine's own record. ``method``: of ``core.forecast.Method``; ``short``: hours of history, where they are few.
+    machine's own record. ``fan``: the balance by minutes ahead as shares of the cap: one of ten paths is lower than the
+    first, half than the second, nine of ten than the last. ``method``: of ``core.forecast.Method``; ``hours``: how much
+    history there is.
     """
 
     at: datetime
@@ -33,6 +35,7 @@ class Outlook:
     p90: float | None = None
     curve: Mapping[int, float] = field(default_factory=dict)
     within: Mapping[int, float] = field(default_factory=dict)
+    fan: Mapping[int, tuple[float, float, float]] = field(default_factory=dict)
     similar: int = 0
     hours: float = 0.0
     warns: bool = False

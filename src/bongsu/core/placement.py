@@ -60,19 +60,22 @@ def of_placement(service: str, machines: Mapping[str, str], places: Places) -> l
     return found
 
 
-def of_heartbeat(job: str, jobs: Collection[str], last_look: timedelta | None) -> Finding:
-    """Who would notice that Bongsu itself has stopped. ``last_look``: how old its heartbeat in Prometheus is."""
+def of_heartbeat(job: str, jobs: Collection[str], last_look: timedelta | None, *, sent: bool) -> Finding:
+    """Who would notice that Bongsu itself has stopped.
+
+    ``last_look``: how old its heartbeat in Prometheus is. ``sent``: whether it also sends one to somebody outside.
+    """
     where = "heartbeat"
+    if sent:
+        return Finding(Level.OK, "Bongsu sends one to a service outside, for as long as it does its work", where)
+    outside = "let a service outside wait for a heartbeat: [heartbeat_out] (docs/watching-the-watcher.md)"
     if job not in jobs:
-        what = "nobody outside notices when Bongsu itself stops: Prometheus does not scrape it"
-        do = "add the job bongsu and Grafana's rules, both written by bongsu generate; Grafana then mails in its place"
+        what = "nobody outside notices when Bongsu itself stops, and Prometheus does not scrape it"
+        do = f"{outside}; add the job bongsu and Grafana's rules, both written by bongsu generate"
         return Finding(Level.WARNING, what, where, do)
     seen = f", last {last_look.total_seconds():.0f} s ago" if last_look is not None else ""
-    what = f"Prometheus sees Bongsu's heartbeat{seen}; whether anybody is told when it ends cannot be seen from here"
-    do = (
-        "load Grafana's rules of bongsu generate, which mail while it is missing, and let somebody outside watch that "
-        "machine too: Bongsu does not call an outside heartbeat service yet"
-    )
+    what = f"nobody outside notices when this computer is gone; only Prometheus sees Bongsu's heartbeat{seen}"
+    do = f"{outside}; Grafana's rules of bongsu generate mail while the heartbeat is missing, if they are loaded"
     return Finding(Level.WARNING, what, where, do)
 
 

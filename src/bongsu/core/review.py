@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import statistics
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 
+from bongsu.core.alarms import Alarm, Outcome, false_alarms, missed_alarms
+from bongsu.core.drill import Drilled
 from bongsu.core.followup import Item
 from bongsu.core.incident import Incident, Kind, Status
 
@@ -52,19 +54,28 @@ class Agenda:
     coming: tuple[Item, ...]
     now: Pace
     before: Pace
-    missed: tuple[Incident, ...]
-    """Breaches that were over before anybody was told."""
+    false_alarms: tuple[Alarm, ...]
+    missed_alarms: tuple[Alarm, ...]
     untaken: tuple[Incident, ...]
     """Incidents that nobody ever took."""
     undecided: int = 0
     """Unreviewed incidents whose report nobody has approved."""
+    drills: tuple[Drilled, ...] = ()
+    """The newest drills, the last one first."""
+
+    @property
+    def empty(self) -> bool:
+        """Whether there is nothing to meet about."""
+        drilled = bool(self.drills) and not self.drills[0].passed
+        return not (self.unreviewed or self.overdue or self.coming or self.missed_alarms or drilled)
 
 
 def agenda(
     incidents: Sequence[Incident], items: Iterable[Item], approved: Iterable[str], *, until: datetime,
-    span: timedelta, today: date,
+    span: timedelta, today: date, outcomes: Mapping[str, Outcome], mailed: Collection[str],
+    drills: tuple[Drilled, ...] = (),
 ) -> Agenda:  # fmt: skip
-    """The agenda for the ``span`` that ends at ``until``."""
+    """The agenda for the ``span`` that ends at ``until``. ``outcomes`` and ``mailed``: see ``core.alarms``."""
     since = until - span
     closed = [each for each in incidents if each.status is Status.RESOLVED]
     open_items = sorted((each for each in items if each.open), key=lambda each: (each.due, each.id))
@@ -79,9 +90,11 @@ def agenda(
         coming=tuple(each for each in open_items if not each.overdue(today)),
         now=pace(within),
         before=pace([each for each in incidents if since - span <= each.opened_at < since]),
-        missed=tuple(each for each in within if any(told.kind is Kind.OVER for told in each.told)),
+        false_alarms=false_alarms(within, outcomes),
+        missed_alarms=missed_alarms(within, mailed),
         untaken=tuple(each for each in within if not each.open and each.ack is None and _tiers_told(each)),
         undecided=sum(each.id not in done for each in waiting),
+        drills=drills,
     )
 
 

@@ -13,7 +13,7 @@ from bongsu.store import audit
 from bongsu.store.audit import Line
 from bongsu.store.database import ALONGSIDE, Transaction, after_commit
 
-SECRET = frozenset({"csrf", "password", "again", "present", "token", "secret"})
+SECRET = frozenset({"csrf", "password", "again", "present", "token", "secret", "code"})
 """Fields that never reach the log, whoever sends them."""
 _LONGEST, _MOST = 200, 20
 

@@ -182,7 +182,7 @@ def _told(outlook: Outlook, found: forecasting.Found | None, score: Score, empty
     if found is not None:
         outlook = replace(
             outlook, method=found.method, p10=found.p10, p50=found.p50, p90=found.p90, curve=found.curve,
-            similar=found.similar,
+            fan=found.fan, similar=found.similar,
         )  # fmt: skip
     if outlook.method == "blind" or (found is None and outlook.method != "out_of_reach"):
         return outlook

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import secrets
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
 from bongsu.core.access import Access
 from bongsu.core.contact import Weekly
+from bongsu.core.drill import Drilled
 from bongsu.core.policy import Policy
 from bongsu.core.review import Meeting
 from bongsu.core.routing import Routing
@@ -132,6 +133,7 @@ class Context:
     outgoing: Outgoing = field(default_factory=Outgoing)
     data: Mapping[str, CareOf] = field(default_factory=dict)
     meeting: Meeting | None = None
+    drills: Callable[[], tuple[Drilled, ...]] = tuple
     shared: SharedTime | None = None
     heartbeats: Mapping[str, Owed] = field(default_factory=dict)
     heartbeat_out: Out | None = None

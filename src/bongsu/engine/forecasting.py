@@ -27,7 +27,11 @@ class Asked(msgspec.Struct, frozen=True):
 
 
 class Found(msgspec.Struct, frozen=True):
-    """What is foreseen; minutes, None beyond six hours. ``curve``: probability by minutes."""
+    """What is foreseen; minutes, None beyond six hours. ``curve``: probability by minutes.
+
+    ``fan``: the balance by minutes, as shares of the cap: lower than the first in one of ten paths, the middle, lower
+    than the last in nine of ten.
+    """
 
     method: str
     pace: float | None
@@ -36,6 +40,7 @@ class Found(msgspec.Struct, frozen=True):
     p90: float | None
     curve: dict[int, float]
     similar: int
+    fan: dict[int, tuple[float, float, float]] = {}
 
 
 def ask(machines: Sequence[Asked]) -> list[Found]:
@@ -67,7 +72,8 @@ def search(machines: Sequence[Asked]) -> list[Found]:
         known = np.frombuffer(each.demand, np.float32)[-WINDOW:]
         row[WINDOW - len(known) :] = known
     baseline = np.array([each.baseline for each in machines], np.float32)
-    found = forecast(demand, baseline, np.array([each.share for each in machines], np.float32))
+    found = forecast(demand, baseline, np.array([each.share for each in machines], np.float32), with_fan=True)
+    assert found.fan is not None
     return [
         Found(
             method=str(found.method[row]),
@@ -79,6 +85,11 @@ def search(machines: Sequence[Asked]) -> list[Found]:
                 int(lead) * 5: float(p) for lead, p in zip(LEADS, found.curve[row], strict=True) if math.isfinite(p)
             },
             similar=int(found.similar[row]),
+            fan={
+                int(lead) * 5: (float(low), float(middle), float(high))
+                for lead, (low, middle, high) in zip(LEADS, found.fan[row].T, strict=True)
+                if math.isfinite(middle)
+            },
         )
         for row in range(len(machines))
     ]

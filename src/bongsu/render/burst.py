@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import itertools
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from markupsafe import Markup
 
 from bongsu.core.balance import Balance
 from bongsu.core.burst import MachineType
 from bongsu.core.outlook import Outlook
+from bongsu.core.report import Series
 from bongsu.core.throttle import Cause, Diagnosis, Witness
-from bongsu.render.charts import Chart, draw
+from bongsu.render.charts import Chart, Line, draw
 from bongsu.render.words import N_, Words
 
 _CAUSES = {
@@ -82,18 +83,45 @@ def _witness(witness: Witness, value: float | None, w: Words) -> str:
     return w.gettext(_WITNESSES[witness], figure=figure)
 
 
+def fan(balance: Balance, machine: MachineType, outlook: Outlook, alarm: timedelta | None, w: Words) -> Markup | None:
+    """The chart of the balance's next six hours: its fan, and where it went if the machine rested; None without one.
+
+    ``alarm``: the full-burn runway under which the policy calls.
+    """
+    if not outlook.fan:
+        return None
+    names = (w.gettext("lower in one of ten"), w.gettext("in the middle"), w.gettext("lower in nine of ten"))
+    start = balance.credits
+    series = {
+        name: _even(outlook.at, [(0, start), *((minutes, each[number] * machine.cap) for minutes, each in told)])
+        for number, name in enumerate(names)
+        for told in [sorted(outlook.fan.items())]
+    }
+    longest = max(outlook.fan)
+    rested = [(n, min(machine.cap, start + machine.earn_per_minute * n)) for n in range(0, longest + 1, 5)]
+    series[w.gettext("if it rested")] = _even(outlook.at, rested)
+    lines = [Line(w.gettext("counts as empty"), machine.empty_below)]
+    if alarm is not None:
+        level = alarm.total_seconds() / 60 * (machine.vcpus - machine.earn_per_minute)
+        called = w.gettext("an alarm from here on: %(time)s at full burn", time=w.duration(alarm))
+        lines.append(Line(called, min(level, machine.cap)))
+    return draw(Chart(w.gettext("Balance in the next hours"), series, w.credits, tuple(lines)), w)
+
+
+def _even(at: datetime, told: list[tuple[int, float]]) -> Series:
+    """Even steps of five minutes, for a line is broken where some are missing."""
+    between = (
+        (at + timedelta(minutes=minutes), low + (high - low) * (minutes - begin) / (end - begin))
+        for (begin, low), (end, high) in itertools.pairwise(told)
+        for minutes in range(begin, end, 5)
+    )
+    return (*between, (at + timedelta(minutes=told[-1][0]), told[-1][1]))
+
+
 def ahead(outlook: Outlook, w: Words) -> Markup | None:
     """The chart of the next six hours: how likely the credits are gone by then; None without a forecast."""
     if not outlook.curve:
         return None
-    told = [(0, 0.0), *sorted(outlook.curve.items())]
-    course = []
-    for (begin, low), (end, high) in itertools.pairwise(
-        told
-    ):  # even steps, for a line is broken where some are missing
-        for minutes in range(begin, end, 5):
-            share = low + (high - low) * (minutes - begin) / (end - begin)
-            course.append((outlook.at + timedelta(minutes=minutes), share))
-    course.append((outlook.at + timedelta(minutes=told[-1][0]), told[-1][1]))
+    course = _even(outlook.at, [(0, 0.0), *sorted(outlook.curve.items())])
     title = w.gettext("Credits are gone by then, with this probability")
-    return draw(Chart(title, {"": tuple(course)}, w.percent, top=1.0), w)
+    return draw(Chart(title, {"": course}, w.percent, top=1.0), w)

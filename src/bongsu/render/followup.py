@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 
 from markupsafe import Markup
 
+from bongsu.core.alarms import Alarm, Why
+from bongsu.core.drill import Drilled, Verdict
 from bongsu.core.followup import Item
 from bongsu.core.review import Pace
 from bongsu.render.notices import Notice
@@ -106,6 +108,13 @@ def review_notice(message: Message, w: Words, page: str) -> Notice:
         value = number_of(f, key)
         if value is not None:
             rows.append((w.gettext(title), w.duration(value)))
+    rows += [
+        (w.gettext("False alarms"), str(int(number_of(f, "false_alarms") or 0))),
+        (w.gettext("Missed alarms"), str(int(number_of(f, "missed_alarms") or 0))),
+    ]
+    if drills := number_of(f, "drills"):
+        some = {"n": int(number_of(f, "drills_not_passed") or 0), "all": int(drills)}
+        rows.append((w.gettext("Drills not passed"), w.gettext("%(n)s of the last %(all)s", **some)))
     return Notice(
         subject=w.gettext("Agenda of the incident review on %(date)s", date=w.date(at)),
         paragraphs=(w.gettext("The review is at %(time)s.", time=w.time(at)),),
@@ -119,6 +128,30 @@ PACE = {
     "acknowledge": N_("Time to acknowledge (median)"),
     "recover": N_("Time to recover (median)"),
 }
+
+
+ALARMS = {
+    Why.JUDGED: N_("judged not urgent: %(said)s"),
+    Why.IDLE: N_("over before anybody acted, and nobody was hurt"),
+    Why.OVER: N_("over before anybody was told"),
+    Why.EXHAUSTED: N_("the first mail said that the credits were gone"),
+    Why.BY_HAND: N_("taken by hand; no mail of it was ever accepted"),
+    Why.UNTOLD: N_("over; no mail of it was ever accepted"),
+}
+_VERDICTS = {Verdict.PASS: N_("passed"), Verdict.FAIL: N_("failed"), Verdict.INCONCLUSIVE: N_("inconclusive")}
+
+
+def alarm_why(alarm: Alarm, w: Words) -> str:
+    """Why an alarm counts as false or missed."""
+    return w.gettext(ALARMS[alarm.why], said=clean(alarm.said))
+
+
+def drill_row(drill: Drilled, w: Words) -> tuple[str, str, str, tuple[str, ...]]:
+    """What was rehearsed, when, how it ended, and what was not met."""
+    ended = "" if drill.at is None else w.time(drill.at)
+    if drill.verdict is None:
+        return clean(drill.name), ended, w.gettext("cannot be read"), (clean(drill.problem),)
+    return clean(drill.scenario), ended, w.gettext(_VERDICTS[drill.verdict]), tuple(map(clean, drill.failed))
 
 
 def trend(now: float | None, before: float | None) -> str:

@@ -237,6 +237,17 @@ def by_message_id(tx: Connection, message_ids: Sequence[str]) -> list[Message]:
     return [message_of(row) for row in tx.execute(query)]
 
 
+def warned(tx: Connection, incident_ids: Sequence[str]) -> set[str]:
+    """Those of the incidents of which something other than an end was accepted, by itself or in a digest."""
+    query = (
+        select(outbox.c.incident_id)
+        .where(outbox.c.accepted_at.is_not(None))
+        .where(outbox.c.incident_id.in_(incident_ids) & outbox.c.kind.not_in(("resolved", "over")))
+        .distinct()
+    )
+    return set(tx.execute(query).scalars())
+
+
 def alike(tx: Connection, message: Message) -> list[Message]:
     """The messages that tell the same thing to other addresses, this one included."""
     same = (

@@ -6,13 +6,14 @@ from typing import Any
 
 from litestar import Request, Response, Router, get
 from litestar.datastructures import State
+from markupsafe import Markup
 
 from bongsu.core.burst import Mode
 from bongsu.core.credits import cost
 from bongsu.engine import burst
 from bongsu.engine.burst import Standing
 from bongsu.engine.context import Context
-from bongsu.render.burst import ahead, rests_on, sentence, why
+from bongsu.render.burst import ahead, fan, rests_on, sentence, why
 from bongsu.render.words import Words
 from bongsu.web.pages import ERROR_PAGES, page, words_of
 
@@ -57,6 +58,9 @@ def _view(each: Standing, context: Context) -> dict[str, Any]:
             "p50_min": outlook.p50,
             "p90_min": outlook.p90,
             "within_min": {str(minutes): p for minutes, p in outlook.within.items()},
+            "balance_p10_p50_p90": {
+                str(minutes): [each * kind.cap for each in told] for minutes, told in outlook.fan.items()
+            },
             "similar": outlook.similar,
             "history_h": outlook.hours,
             "warns": outlook.warns,
@@ -77,13 +81,21 @@ def _view(each: Standing, context: Context) -> dict[str, Any]:
     }
 
 
+def _charts(each: Standing, context: Context, w: Words) -> list[Markup]:
+    service = context.services[each.service]
+    runway = service.policy.runway
+    alarm = runway.full_burn_under if runway else None
+    drawn = (fan(each.balance, service.machine, each.outlook, alarm, w), ahead(each.outlook, w))
+    return [chart for chart in drawn if chart is not None]
+
+
 @get("/burst", sync_to_thread=True, opt=VIEWER)
 def board(request: Request[Any, Any, Any], state: State) -> Response[str]:
     """The burst board."""
     context: Context = state.context
     w = words_of(request)
     rows = [
-        {**_view(each, context), "chart": ahead(each.outlook, w), "kind": context.services[each.service].machine}
+        {**_view(each, context), "charts": _charts(each, context, w), "kind": context.services[each.service].machine}
         for each in burst.standings(context)
     ]
     return page(request, "burst.html", {"rows": rows, "locale": w.locale})

@@ -14,7 +14,7 @@ from litestar.response import Redirect
 from bongsu.core.review import Meeting
 from bongsu.engine import review
 from bongsu.engine.context import Context
-from bongsu.render.followup import item_row, markdown, pace_rows, section_words
+from bongsu.render.followup import alarm_why, drill_row, item_row, markdown, pace_rows, section_words
 from bongsu.web.console import line
 from bongsu.web.pages import ERROR_PAGES, asked_locale, page, words_of
 from bongsu.web.rights import named
@@ -45,7 +45,9 @@ def show_review(request: Request[Any, Any, Any], state: State) -> Response[str]:
         "coming": [(each, item_row(each, w)) for each in found.coming],
         "pace": pace_rows(found.now, found.before, w),
         "span": w.duration(meeting.every),
-        "missed": [line(each, w, now) for each in found.missed],
+        "false_alarms": [(line(each.incident, w, now), alarm_why(each, w)) for each in found.false_alarms],
+        "missed_alarms": [(line(each.incident, w, now), alarm_why(each, w)) for each in found.missed_alarms],
+        "drills": [drill_row(each, w) for each in found.drills],
         "untaken": [line(each, w, now) for each in found.untaken],
     }
     return page(request, "review.html", values)
