@@ -1,12 +1,14 @@
 """Draws the pictures of pages in the docs: ``python -m docs.pictures.pages`` in the repository's folder.
 
 The pages are the real ones, over a story of three machines: one in a sale, one at rest, one new whose balance is not
-known. The report is the one that the tests make words of, printed by WeasyPrint. Needs Chromium.
+known. The report is the one that the tests make words of, printed by WeasyPrint. Needs Chromium, and pdftoppm
+(Debian: poppler-utils).
 """
 
 from __future__ import annotations
 
 import math
+import shutil
 import subprocess
 import tempfile
 from dataclasses import replace
@@ -79,21 +81,18 @@ def shoot(browser: Browser, url: str, file: Path, width: int, height: int) -> No
         )
 
 
-def shoot_pdf(chromium: str, data: bytes, folder: Path, file: Path) -> None:
-    """A picture of a PDF's first page, as Chromium's own viewer shows it; Playwright would download it instead."""
-    kept = folder / "report.pdf"
-    kept.write_bytes(data)
-    options = ["--headless=new", "--no-sandbox", "--disable-gpu", "--hide-scrollbars"]
-    seen = [f"--user-data-dir={folder}/chromium", f"--screenshot={file}", "--window-size=900,1260", "--timeout=8000"]
-    url = f"{kept.as_uri()}#toolbar=0&navpanes=0&view=FitH"
-    subprocess.run([chromium, *options, *seen, url], check=True, capture_output=True, timeout=60)
+def shoot_pdf(data: bytes, file: Path) -> None:
+    """A picture of a PDF's first page."""
+    command = ["pdftoppm", "-png", "-singlefile", "-r", "110", "-", str(file.with_suffix(""))]
+    subprocess.run(command, input=data, check=True, capture_output=True, timeout=60)
 
 
 def main() -> None:
     """Draw them all."""
     chromium = find_program("chromium")
-    if chromium is None:
-        raise SystemExit("Chromium is missing: apt-get install --no-install-recommends chromium")
+    missing = [name for name, found in (("chromium", chromium), ("poppler-utils", shutil.which("pdftoppm"))) if not found]
+    if missing:
+        raise SystemExit(f"missing: apt-get install --no-install-recommends {' '.join(missing)}")
     with tempfile.TemporaryDirectory() as folder, sync_playwright() as playwright:
         world = sale(Path(folder))
         browser = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
@@ -102,7 +101,7 @@ def main() -> None:
                 shoot(browser, f"{address}/burst?lang={locale}", HERE / f"burst{ending}.png", 1000, 1500)
             shoot(browser, f"{address}/burst?lang=ko", HERE / "burst.phone.png", 390, 1200)
         for locale, ending in LOCALES.items():
-            shoot_pdf(chromium, printed(locale), Path(folder), HERE / f"report-pdf{ending}.png")
+            shoot_pdf(printed(locale), HERE / f"report-pdf{ending}.png")
         browser.close()
         world.close()
 
