@@ -1,15 +1,18 @@
-"""Draws the pictures of pages in the docs: ``python -m docs.pictures.pages`` in the repository's folder.
+"""Draws the pictures of pages in the docs: ``python -m docs.pictures.pages [DRILL]`` in the repository's folder.
 
 The pages are the real ones, over a story of three machines: one in a sale, one at rest, one new whose balance is not
-known. The report is the one that the tests make words of, printed by WeasyPrint. Needs Chromium, and pdftoppm
+known. DRILL is the folder of a drill that passed: its report is drawn anew, too; without it that picture stays. The
+PDF is of the report that the tests make words of, printed by WeasyPrint. Needs Chromium, and pdftoppm
 (Debian: poppler-utils).
 """
 
 from __future__ import annotations
 
+import json
 import math
 import shutil
 import subprocess
+import sys
 import tempfile
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -31,8 +34,8 @@ HERE = Path(__file__).parent
 LOCALES = {"en": "", "ko": ".ko"}
 """What a picture's name ends in."""
 STEP, DAYS = timedelta(minutes=5), 14
-BUSY, LEFT, PACE = 0.72, 92.0, 0.72 * 2 - 0.4
-"""The sale's CPU, the credits at its half hour, and how many of them go in a minute."""
+BUSY, LEFT, PACE, REST = 0.72, 92.0, 0.72 * 2 - 0.4, 0.16
+"""The sale's CPU, the credits when it begins, how many of them go in a minute, and how many come at rest."""
 
 
 def demand(at: datetime) -> float:
@@ -43,7 +46,7 @@ def demand(at: datetime) -> float:
 
 
 def sale(folder: Path) -> World:
-    """Two machines with two weeks behind them, the first of which is half an hour into a sale, and a new one."""
+    """Two machines with two weeks behind them, the first of which is in a sale, and a new one."""
     world = World(f"sqlite:///{folder}/bongsu.db", folder, machines=3)
     now = world.clock.now()
     for step in range(int(DAYS * 24 * 60 / 5), 0, -1):
@@ -52,12 +55,27 @@ def sale(folder: Path) -> World:
         world.metrics.put("cpu", "machine-1", at, BUSY if running else demand(at))
         world.metrics.put("cpu", "machine-2", at, 0.07 + 0.3 * (demand(at) - 0.07))
     world.levels.update({"machine-1": BUSY, "machine-2": 0.12, "machine-3": 0.09})
-    world.balances.update({"machine-2": 431.0, "machine-3": None})
+    world.balances.update({"machine-1": LEFT, "machine-2": 431.0, "machine-3": None})
     for minute in range(10):
         world.balances["machine-1"] = LEFT - minute * PACE
-        world.balances["machine-2"] = 431.0 + minute * 0.16
+        world.balances["machine-2"] = 431.0 + minute * REST
         world.advance(minutes=1)
     burst.foresee(world.context)
+    return world
+
+
+def breach(folder: Path) -> World:
+    """Two machines that have been over their baseline for a while; nobody has acted."""
+    world = World(f"sqlite:///{folder}/breach.db", folder)
+    left = dict.fromkeys(world.levels, 46.0)
+    for minute in range(34):
+        for number, name in enumerate(world.levels):
+            calm = 0.08 + 0.02 * math.sin(minute * 0.9 + number)
+            busy = 0.56 + 0.06 * math.sin(minute * 0.7 + number) + 0.01 * math.sin(minute * 2.3)
+            level = calm + (busy - calm) / (1 + math.exp(2.0 * (11 - minute)))
+            left[name] -= 2 * (level - 0.2)
+            world.levels[name], world.balances[name] = level, left[name]
+        world.advance(minutes=1)
     return world
 
 
@@ -76,9 +94,7 @@ def shoot(browser: Browser, url: str, file: Path, width: int, height: int) -> No
     with browser.new_page(viewport={"width": width, "height": 100}, color_scheme="light") as page:
         page.goto(url)
         whole = int(page.evaluate("document.documentElement.scrollHeight"))
-        page.screenshot(
-            path=file, full_page=True, clip={"x": 0, "y": 0, "width": width, "height": min(height, whole)}
-        )
+        page.screenshot(path=file, full_page=True, clip={"x": 0, "y": 0, "width": width, "height": min(height, whole)})
 
 
 def shoot_pdf(data: bytes, file: Path) -> None:
@@ -87,24 +103,44 @@ def shoot_pdf(data: bytes, file: Path) -> None:
     subprocess.run(command, input=data, check=True, capture_output=True, timeout=60)
 
 
-def main() -> None:
+def shoot_report(browser: Browser, drill: Path) -> None:
+    """The report of the evening in which nobody acted."""
+    verdict = json.loads((drill / "result.json").read_text(encoding="utf-8"))["verdict"]
+    if verdict != "pass":
+        raise SystemExit(f"{drill}: its verdict is {verdict!r}; take a drill that passed")
+    for ending in LOCALES.values():
+        report = drill / "nobody-acts" / f"report{ending}.html"
+        shoot(browser, report.resolve().as_uri(), HERE / f"report{ending}.png", 1000, 1700)
+
+
+def main(drill: Path | None) -> None:
     """Draw them all."""
     chromium = find_program("chromium")
-    missing = [name for name, found in (("chromium", chromium), ("poppler-utils", shutil.which("pdftoppm"))) if not found]
+    needed = {"chromium": chromium, "poppler-utils": shutil.which("pdftoppm")}
+    missing = [name for name, found in needed.items() if not found]
     if missing:
         raise SystemExit(f"missing: apt-get install --no-install-recommends {' '.join(missing)}")
     with tempfile.TemporaryDirectory() as folder, sync_playwright() as playwright:
-        world = sale(Path(folder))
+        world, told = sale(Path(folder)), breach(Path(folder))
         browser = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
         with on_a_port(create_app(world.context)) as address:
             for locale, ending in LOCALES.items():
                 shoot(browser, f"{address}/burst?lang={locale}", HERE / f"burst{ending}.png", 1000, 1500)
             shoot(browser, f"{address}/burst?lang=ko", HERE / "burst.phone.png", 390, 1200)
+        with on_a_port(create_app(told.context)) as address:
+            incident = told.incident().id
+            for locale, ending in LOCALES.items():
+                shoot(
+                    browser, f"{address}/incidents/{incident}?lang={locale}", HERE / f"incident{ending}.png", 1000, 1200
+                )
         for locale, ending in LOCALES.items():
             shoot_pdf(printed(locale), HERE / f"report-pdf{ending}.png")
+        if drill is not None:
+            shoot_report(browser, drill)
         browser.close()
         world.close()
+        told.close()
 
 
 if __name__ == "__main__":
-    main()
+    main(Path(sys.argv[1]) if len(sys.argv) > 1 else None)
