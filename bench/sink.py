@@ -57,6 +57,8 @@ class _Talk(asyncio.Protocol):
         if word == b"DATA":
             self._body = True
             self._transport.write(b"354 go on\r\n")
+        elif word == b"EHLO":
+            self._transport.write(b"250-sink\r\n250 PIPELINING\r\n")  # as Postfix, Exim and SES have it
         elif word == b"QUIT":
             self._transport.write(b"221 bye\r\n")
             self._transport.close()

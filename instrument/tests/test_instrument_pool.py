@@ -9,7 +9,8 @@ from time import perf_counter
 import pytest
 
 from bongsu_instrument import Instrument
-from bongsu_instrument.meters import FRESH, RecentMaximum, Timer
+from bongsu_instrument.meters import RecentMaximum, Timer
+from bongsu_instrument.psycopg_pools import PsycopgWatch
 
 
 class PoolTimeout(Exception):
@@ -108,36 +109,48 @@ def test_a_maximum_forgets_after_three_minutes() -> None:
     assert maximum.value(1000.0) == 0.1
 
 
-def test_timers_know_their_maximum_although_they_seldom_ask() -> None:
-    now = perf_counter()
+def test_a_timer_counts_by_its_bounds_and_knows_its_maximum() -> None:
     timer, histogram = Timer(), Timer((0.1, 3.0))
     for seconds in (3.0, 4.0, 0.1, 2.0):
-        timer.record(seconds, now)
-        histogram.record(seconds, now)
-    assert timer.read() == ([4], pytest.approx(9.1), 4.0)
-    assert histogram.read() == ([1, 3, 4], pytest.approx(9.1), 4.0)
+        timer.record(seconds)
+        histogram.record(seconds)
+    counts, total, longest = timer.read()
+    assert (counts, round(total, 9), longest) == ([4], 9.1, 4.0)
+    histogram.settle(perf_counter())
+    histogram.record(5.0)
+    counts, total, longest = histogram.read()
+    assert (counts, round(total, 9), longest) == ([1, 3, 5], 14.1, 5.0)
 
 
 def test_nothing_is_lost_or_counted_twice_while_many_record_and_somebody_reads() -> None:
-    timer, each, many = Timer((0.5,)), 20 * FRESH, 4
-    now = perf_counter()
+    timer, each, many = Timer((0.5,)), 5000, 4
 
     def record() -> None:
         for number in range(each):
-            timer.record(number % 2, now)
+            timer.record(number % 2)
+            if number % 100 == 0:
+                timer.settle(perf_counter())
 
     threads = [Thread(target=record) for _ in range(many)]
     for thread in threads:
         thread.start()
-    seen = [0]
+    seen = 0
     while any(thread.is_alive() for thread in threads):
         (low, every), total, _ = timer.read()
-        assert every >= seen[-1]
+        assert every >= seen
         assert total == every - low
-        seen.append(every)
-    for thread in threads:
-        thread.join()
+        seen = every
     assert timer.read() == ([each * many // 2, each * many], each * many // 2, 1)
+
+
+def test_durations_that_nobody_reads_do_not_pile_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("bongsu_instrument.pool.SETTLED", 0.0)
+    pool = Pool()
+    watch = PsycopgWatch(pool, "shop")
+    for _ in range(1000):
+        pool.putconn(pool.getconn())
+    assert len(watch.usage._fresh) <= 1
+    assert watch.usage.read()[0] == [1000]
 
 
 @pytest.mark.parametrize("buckets", [(), (2, 1), (1, 1), (1, float("inf"))])

@@ -336,6 +336,7 @@ def bootstrap(config: Config) -> Context:
         routing=routing_of(config),
         policies={name: policy_of(name, section) for name, section in config.policy.items()},
         meeting=meeting_of(config),
+        audit_for=config.store.audit_for,
         drills=partial(newest, config.review.drills) if config.review and config.review.drills else tuple,
         integrations={
             name: Integration(

@@ -20,13 +20,18 @@ LETTER = Letter("jimin@example.com", b"Subject: x\r\n\r\nhello\r\n")
 class Handler:
     """Keeps letters; refuses as told."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, pipelining: bool) -> None:
+        self.pipelining = pipelining
         self.got: list[tuple[list[str], bytes]] = []
         self.sessions: set[int] = set()
         self.rcpt = ""
         self.data = ""
         self.sender = ""
         self.said: list[str] = []
+
+    async def handle_EHLO(self, server: Any, session: Any, envelope: Any, name: str, told: list[str]) -> list[str]:  # noqa: N802
+        session.host_name = name
+        return [*told[:-1], *(["250-PIPELINING"] if self.pipelining else []), told[-1]]
 
     async def handle_MAIL(self, server: Any, session: Any, envelope: Any, address: str, options: Any) -> str:  # noqa: N802
         self.said.append("MAIL")
@@ -57,9 +62,9 @@ class Handler:
         return "250 kept"
 
 
-@pytest.fixture
-def server() -> Iterator[tuple[Handler, int]]:
-    handler = Handler()
+@pytest.fixture(params=[False, True], ids=["step-by-step", "pipelining"])
+def server(request: pytest.FixtureRequest) -> Iterator[tuple[Handler, int]]:
+    handler = Handler(pipelining=request.param)
     port = free_port()
     controller = Controller(handler, hostname="127.0.0.1", port=port)
     controller.start()
@@ -87,6 +92,48 @@ def test_a_letter_arrives_and_the_servers_answer_is_returned(server: tuple[Handl
     assert mailer(port).send(LETTER) == "250 kept"
     assert handler.got[0][0] == ["jimin@example.com"]
     assert handler.got[0][1].startswith(b"Subject: x")
+
+
+def test_a_line_that_begins_with_a_dot_arrives_as_it_was(server: tuple[Handler, int]) -> None:
+    handler, port = server
+    body = b"Subject: x\r\n\r\n.\r\n..two\r\n.QUIT\r\nend."
+    smtp = mailer(port)
+    assert smtp.send(Letter("jimin@example.com", body)) == "250 kept"
+    assert smtp.send(LETTER) == "250 kept"
+    assert [kept for _, kept in handler.got] == [body + b"\r\n", LETTER.body]
+
+
+@pytest.mark.parametrize("at", ["mail", "rcpt"])
+def test_a_server_that_waits_for_a_mail_it_has_refused_gets_none(at: str) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as door:
+        got: list[bytes] = []
+        threading.Thread(target=_refuse_and_go_on, args=(door, at.encode(), got), daemon=True).start()
+        smtp = mailer(door.getsockname()[1])
+        with pytest.raises(Down if at == "mail" else Rejected, match="550 no"):
+            smtp.send(LETTER)
+        assert smtp.send(LETTER) == "250 ok"
+    assert got == [b"", b"Subject: x\r\n\r\nhello\r\n"]
+
+
+def _refuse_and_go_on(door: socket.socket, at: bytes, got: list[bytes]) -> None:
+    """Refuses one command once, and says 354 to DATA all the same."""
+    line, _ = door.accept()
+    with line, line.makefile("rwb") as talk:
+        talk.write(b"220 hello\r\n")
+        talk.flush()
+        for command in talk:
+            word = command[:4].lower()
+            refused = word == at and not got
+            talk.write(
+                {b"ehlo": b"250-here\r\n250 PIPELINING\r\n", b"data": b"354 go on\r\n"}.get(
+                    word, b"550 no\r\n" if refused else b"250 ok\r\n"
+                )
+            )
+            talk.flush()
+            if word == b"data":
+                got.append(b"".join(iter(talk.readline, b".\r\n")))
+                talk.write(b"554 no valid recipients\r\n" if len(got) == 1 else b"250 ok\r\n")
+                talk.flush()
 
 
 def test_nothing_is_asked_that_need_not_be(server: tuple[Handler, int]) -> None:

@@ -186,8 +186,8 @@ def test_an_alert_that_fires_again_after_its_end_begins_anew_and_belongs_to_nobo
     (kept,) = db.read(lambda tx: alerts.firing(tx, later, HERE))
     assert (kept.alert.starts_at, kept.incident_id) == (later, None)
     assert db.read(lambda tx: alerts.homeless(tx, later)) == {HERE}
-    assert db.write(lambda tx: alerts.prune(tx, later)) == 0
-    assert db.write(lambda tx: alerts.prune(tx, later + timedelta(hours=1))) == 1
+    assert db.write(lambda tx: alerts.prune(tx, later, 9)) == 0
+    assert db.write(lambda tx: alerts.prune(tx, later + timedelta(hours=1), 9)) == 1
 
 
 def test_the_same_alert_twice_in_one_batch_is_the_later_one(db: Database) -> None:

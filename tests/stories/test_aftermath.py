@@ -144,12 +144,13 @@ def test_the_agenda_counts_alarms_and_names_the_expectation_that_a_drill_did_not
     body = world.expect_mail(to="commerce", kind="review").get_body(("plain",))
     assert body is not None
     text = body.get_content()
-    assert ("1 of the last 1" in text or "1회 중 1회" in text), text
+    assert "1 of the last 1" in text or "1회 중 1회" in text, text
 
 
 def test_an_incident_whose_mail_no_server_accepted_is_a_missed_alarm(world: World) -> None:
-    everybody = [*world.context.directory.people.values(), *world.context.directory.teams.values()]
-    world.post.refuses = {address for each in everybody for address in each.addresses}
+    directory = world.context.directory
+    world.post.refuses = {address for each in directory.people.values() for address in each.addresses}
+    world.post.refuses |= {address for each in directory.teams.values() for address in each.addresses}
     world.cpu(0.42)
     world.advance(minutes=6)
     world.cpu(0.08)

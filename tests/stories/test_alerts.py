@@ -7,12 +7,13 @@ from datetime import timedelta
 
 import pytest
 
+from bongsu.core.access import Via
 from bongsu.core.errors import InvalidInput
 from bongsu.core.matcher import parse
 from bongsu.core.routing import Route
 from bongsu.core.silence import Silence
-from bongsu.engine import intake, silence
-from bongsu.store import alerts, incidents
+from bongsu.engine import silence, tidy
+from bongsu.store import alerts, audit, incidents
 from bongsu.testing import World
 
 
@@ -156,6 +157,16 @@ def test_alerts_that_nobody_is_responsible_for_are_kept(world: World) -> None:
     assert (kept.alert.name, kept.to.service) == ("Stray", "")
     world.tick()
     assert world.context.db.read(incidents.search) == []
-    assert intake.forget(world.context) == 0
+    assert tidy.tidy(world.context) == 0
     world.clock.advance(timedelta(days=8))
-    assert intake.forget(world.context) == 1
+    assert tidy.tidy(world.context) == 1
+
+
+def test_old_lines_of_the_audit_log_go_and_the_others_stay(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tidy, "AT_ONCE", 2)
+    now = world.context.wall.now()
+    for days in (500, 450, 401, 399, 0):
+        line = audit.Line(now - timedelta(days=days), "jimin", Via.COMMAND, "", f"{days}", "", {})
+        world.context.db.write(lambda tx, line=line: audit.add(tx, line))  # type: ignore[misc]
+    assert tidy.tidy(world.context) == 3
+    assert [each.what for each in world.context.db.read(lambda tx: audit.newest(tx, 9))] == ["0", "399"]

@@ -7,6 +7,7 @@ No framework is imported. The route is read from what the frameworks leave in th
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterable, Mapping, MutableMapping
+from time import perf_counter
 from typing import Any
 
 from bongsu_instrument.endpoint import Answer
@@ -112,7 +113,9 @@ class _Exchange(Request):
         self._root = scope.get("root_path", "")
         self._status = 0
         self._disconnected = self.over = False
-        meters.begin(self, scope["method"])
+        self.method = scope["method"]
+        self.began = perf_counter()
+        meters.active.add(self)
 
     async def receive(self) -> Message:
         message = await self._receive()
@@ -132,8 +135,11 @@ class _Exchange(Request):
     async def _send_last(self, message: Message) -> None:
         await self._send(message)
         if not self.over:
-            noted = self._scope.get(NOTED)
-            self._count(self._status, None if noted is None else type(noted).__name__)
+            self.over = True
+            scope = self._scope
+            noted = scope.get(NOTED)
+            error = None if noted is None else type(noted).__name__
+            self._meters.end(self, route_template(scope, self._root), self._status, error)
 
     def end(self, raised: BaseException | None) -> None:
         """The application has returned or raised before its answer was complete.

@@ -6,7 +6,7 @@ Times are seconds of ``time.perf_counter``. A hot path has read that clock anywa
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from itertools import accumulate
 from threading import RLock
 from time import perf_counter
@@ -14,8 +14,8 @@ from time import perf_counter
 STEP = 60.0
 """Seconds that one place of the ring stands for."""
 RING = 3
-FRESH = 256
-"""Durations that are kept as they came at the most."""
+SETTLED = 1.0
+"""Seconds after which whoever records has what was recorded counted."""
 
 
 class RecentMaximum:
@@ -24,21 +24,16 @@ class RecentMaximum:
     Zero when nothing was recorded in that time: an idle service is not a fast one. Whoever records holds a lock.
     """
 
-    __slots__ = ("_values", "highest", "until")
+    __slots__ = ("_values",)
 
     def __init__(self) -> None:
         self._values: dict[int, float] = {}
-        self.highest = 0.0
-        """Of the present step. Nearly every value is smaller, and then nothing is to do."""
-        self.until = 0.0
-        """When the present step ends."""
 
     def record(self, value: float, now: float) -> None:
-        """Take note of a value; worth calling when it is over ``highest`` or ``now`` not before ``until``."""
+        """Take note of a value."""
         step = int(now // STEP)
-        self.highest = max(value, self._values.get(step, 0.0))
-        self.until = (step + 1) * STEP
-        self._values = {s: v for s, v in self._values.items() if s > step - RING} | {step: self.highest}
+        highest = max(value, self._values.get(step, 0.0))
+        self._values = {s: v for s, v in self._values.items() if s > step - RING} | {step: highest}
 
     def value(self, now: float) -> float:
         """The maximum now."""
@@ -49,11 +44,12 @@ class RecentMaximum:
 class Timer:
     """How often, how long in all and how long at most; seconds. With rising ``bounds`` also how many were up to each.
 
-    What is recorded goes to the end of a list, which needs no lock. It is counted when somebody reads, or when the list
-    has grown long: many at a time cost far less than one by one.
+    ``record`` takes a duration. It is a list's own ``append``, which needs neither a call of ours nor a lock, and in
+    a busy service that is most of what watching costs. ``settle`` counts what has been recorded: whoever records
+    calls it every ``SETTLED`` seconds.
     """
 
-    __slots__ = ("_bounds", "_counts", "_fresh", "_lock", "_maximum", "_sum")
+    __slots__ = ("_bounds", "_counts", "_fresh", "_lock", "_maximum", "_sum", "record")
 
     def __init__(self, bounds: Sequence[float] = ()) -> None:
         self._lock = RLock()  # a body that the garbage collector finds ends its request from within
@@ -62,27 +58,23 @@ class Timer:
         self._counts = [0] * (len(bounds) + 1)
         self._sum = 0.0
         self._maximum = RecentMaximum()
+        self.record: Callable[[float], None] = self._fresh.append
 
-    def record(self, seconds: float, now: float) -> None:
-        """Take note of one duration that ends now."""
-        fresh, maximum = self._fresh, self._maximum
-        fresh.append(seconds)
-        if seconds > maximum.highest or now >= maximum.until or len(fresh) >= FRESH:
-            with self._lock:
-                self._count()
-                if seconds > maximum.highest or now >= maximum.until:
-                    maximum.record(seconds, now)
+    def settle(self, now: float) -> None:
+        """Count what has been recorded; others may go on recording. Each value is taken out by one step."""
+        fresh, counts, bounds, longest = self._fresh, self._counts, self._bounds, -1.0
+        with self._lock:
+            while fresh:
+                seconds = fresh.pop()
+                counts[bisect_left(bounds, seconds)] += 1
+                self._sum += seconds
+                longest = max(longest, seconds)
+            if longest >= 0:
+                self._maximum.record(longest, now)
 
     def read(self) -> tuple[list[int], float, float]:
         """How many were up to each bound and in all, their sum, and the recent maximum."""
+        now = perf_counter()
         with self._lock:
-            self._count()
-            return list(accumulate(self._counts)), self._sum, self._maximum.value(perf_counter())
-
-    def _count(self) -> None:
-        """Whoever calls holds the lock; others may go on appending. Each value is taken out by one step."""
-        fresh, counts, bounds = self._fresh, self._counts, self._bounds
-        while fresh:
-            seconds = fresh.pop()
-            counts[bisect_left(bounds, seconds)] += 1
-            self._sum += seconds
+            self.settle(now)
+            return list(accumulate(self._counts)), self._sum, self._maximum.value(now)

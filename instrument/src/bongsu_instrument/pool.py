@@ -13,7 +13,7 @@ from time import perf_counter
 
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric, SummaryMetricFamily
 
-from bongsu_instrument.meters import Timer
+from bongsu_instrument.meters import SETTLED, Timer
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +39,7 @@ class PoolWatch(ABC):
         self.usage = Timer()
         self.timeouts = 0
         self._taken: dict[int, float] = {}
+        self._settled = perf_counter()
         self._lock = Lock()
 
     @abstractmethod
@@ -51,13 +52,19 @@ class PoolWatch(ABC):
 
     def _returned(self, connection: object) -> None:
         began = self._taken.pop(id(connection), None)
-        if began is not None:
-            now = perf_counter()
-            self.usage.record(now - began, now)
+        if began is None:
+            return
+        now = perf_counter()
+        self.usage.record(now - began)
+        if now - self._settled > SETTLED:
+            self._settled = now
+            self.acquire.settle(now)
+            self.usage.settle(now)
 
     def _refused(self, began: float, *, in_vain: bool) -> None:
         now = perf_counter()
-        self.acquire.record(now - began, now)
+        self.acquire.record(now - began)
+        self.acquire.settle(now)
         if in_vain:
             with self._lock:
                 self.timeouts += 1

@@ -48,7 +48,7 @@ class PsycopgWatch(PoolWatch):
             self._refused(began, in_vain=_is_timeout(failure))
             raise
         now = self._taken[id(connection)] = perf_counter()
-        self.acquire.record(now - began, now)
+        self.acquire.record(now - began)
         return connection
 
     async def _awaited_getconn(self, timeout: float | None = None) -> Any:
@@ -59,7 +59,7 @@ class PsycopgWatch(PoolWatch):
             self._refused(began, in_vain=_is_timeout(failure))
             raise
         now = self._taken[id(connection)] = perf_counter()
-        self.acquire.record(now - began, now)
+        self.acquire.record(now - began)
         return connection
 
     def _timed_putconn(self, conn: Any) -> None:

@@ -17,7 +17,7 @@ from prometheus_client import CollectorRegistry
 from prometheus_client.core import GaugeMetricFamily, HistogramMetricFamily, Metric, SummaryMetricFamily
 from prometheus_client.utils import floatToGoString
 
-from bongsu_instrument.meters import Timer
+from bongsu_instrument.meters import SETTLED, Timer
 
 logger = logging.getLogger(__name__)
 
@@ -72,7 +72,7 @@ class FirstNames:
 
 
 class Request:
-    """One that is under way: ``method`` as a label, ``began`` by ``time.perf_counter``."""
+    """One that is under way: ``method`` as it was sent, ``began`` by ``time.perf_counter``."""
 
     __slots__ = ("began", "method")
 
@@ -85,39 +85,40 @@ class RequestMeters:
 
     def __init__(self, registry: CollectorRegistry, buckets: Sequence[float], max_uris: int) -> None:
         self._bounds = _rising(buckets)
-        self._histograms: dict[Key, Timer] = {}
+        self._timers: dict[Key, Timer] = {}
         self._labels: dict[Key, tuple[str, ...]] = {}
         self._uris, self._errors = FirstNames("uris", max_uris), FirstNames("errors", MAX_ERRORS)
         self._making = Lock()
-        self._active: set[Request] = set()
+        self._settled = perf_counter()
+        self.active: set[Request] = set()
+        """Those that are under way; whoever meets a request puts it in, ``end`` takes it out."""
         registry.register(self)
-
-    def begin(self, request: Request, method: str) -> None:
-        """A request has come in."""
-        request.method = method if method in METHODS else UNKNOWN
-        request.began = perf_counter()
-        self._active.add(request)
 
     def end(self, request: Request, uri: str | None, status: int, error: str | None) -> None:
         """It is over. ``uri``: the route's template, None where none matched; ``status`` 0: no answer."""
         now = perf_counter()
-        self._active.discard(request)
+        self.active.discard(request)
         key = request.method, uri or UNKNOWN, status, error
-        histogram = self._histograms.get(key) or self._histogram(*key)
-        histogram.record(now - request.began, now)
+        timer = self._timers.get(key) or self._timer(*key)
+        timer.record(now - request.began)
+        if now - self._settled > SETTLED:
+            self._settled = now
+            for each in list(self._timers.values()):
+                each.settle(now)
 
-    def _histogram(self, method: str, uri: str, status: int, error: str | None) -> Timer:
+    def _timer(self, method: str, uri: str, status: int, error: str | None) -> Timer:
         with self._making:
             # Kept by what is left within the bounds only, or the look-up itself would grow with what clients send.
+            method = _known(method)
             uri = self._uris.bounded(uri)
             status = status if 100 <= status <= 599 else 0
             error = self._errors.bounded(error) if error else None
             key = method, uri, status, error
-            if key not in self._histograms:
+            if key not in self._timers:
                 name = error or NONE
                 self._labels[key] = method, uri, str(status) if status else UNKNOWN, outcome(status), name, name
-                self._histograms[key] = Timer(self._bounds)
-            return self._histograms[key]
+                self._timers[key] = Timer(self._bounds)
+            return self._timers[key]
 
     def describe(self) -> Iterable[Metric]:
         """Names are known at scrape time only."""
@@ -129,8 +130,8 @@ class RequestMeters:
         histograms = HistogramMetricFamily(name, _HELP, labels=LABELS)
         maximum = GaugeMetricFamily(f"{name}_max", f"{_HELP}, recent maximum", labels=LABELS)
         bounds = [*map(floatToGoString, self._bounds), "+Inf"]
-        for key, histogram in list(self._histograms.items()):
-            counts, total, longest = histogram.read()
+        for key, timer in list(self._timers.items()):
+            counts, total, longest = timer.read()
             histograms.add_metric(self._labels[key], list(zip(bounds, counts, strict=True)), total)
             maximum.add_metric(self._labels[key], longest)
         yield histograms
@@ -141,8 +142,8 @@ class RequestMeters:
         """As Boot does since 3.3: route, status and outcome are not known yet and say so by their defaults."""
         now = perf_counter()
         by_method: dict[str, list[float]] = {"GET": []}
-        for request in list(self._active):
-            by_method.setdefault(request.method, []).append(max(0.0, now - request.began))
+        for request in list(self.active):
+            by_method.setdefault(_known(request.method), []).append(max(0.0, now - request.began))
         labels = ("method", "uri", "status", "outcome", "exception")
         name, text = "http_server_requests_active_seconds", "Duration of HTTP server requests in flight"
         summary = SummaryMetricFamily(name, text, labels=labels)
@@ -153,6 +154,10 @@ class RequestMeters:
             maximum.add_metric(values, max(ages, default=0.0))
         yield summary
         yield maximum
+
+
+def _known(method: str) -> str:
+    return method if method in METHODS else UNKNOWN
 
 
 def _rising(buckets: Sequence[float]) -> tuple[float, ...]:

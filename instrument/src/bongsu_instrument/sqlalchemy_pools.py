@@ -59,8 +59,7 @@ class EngineWatch(PoolWatch):
             finally:
                 with self._lock:
                     self._pending -= 1
-            now = perf_counter()
-            self.acquire.record(now - began, now)
+            self.acquire.record(perf_counter() - began)
             return connection
 
         vars(engine.pool)["connect"] = timed_connect
@@ -78,7 +77,8 @@ class EngineWatch(PoolWatch):
         began = self._being_opened.pop(record, None)  # absent where the engine was given a `creator`
         if began is not None:
             now = perf_counter()
-            self._creation.record(now - began, now)
+            self._creation.record(now - began)
+            self._creation.settle(now)
 
     def read(self) -> PoolReading:
         """From the pool. It opens connections on demand, so the least it keeps is none."""

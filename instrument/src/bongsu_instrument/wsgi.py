@@ -7,6 +7,7 @@ that. Not every server closes every answer (werkzeug's does not where the client
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from time import perf_counter
 from typing import Any
 
 from bongsu_instrument.endpoint import Answer
@@ -72,7 +73,9 @@ class _Exchange(Request):
         self._error: BaseException | None = None
         self._status = 0
         self._over = self.begun = self.complete = False
-        meters.begin(self, environ["REQUEST_METHOD"])
+        self.method = environ["REQUEST_METHOD"]
+        self.began = perf_counter()
+        meters.active.add(self)
 
     def start_response(self, status: str, headers: list[tuple[str, str]], exc_info: Any = None) -> Any:
         """The server's own, listened to. ``exc_info`` is how WSGI tells that an answer replaces a failed one."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import re
 import smtplib
 import socket
 import ssl
@@ -10,6 +11,10 @@ from time import monotonic
 from typing import Any
 
 from bongsu.ports import Letter
+
+GO_ON = 354
+"""What a server says that waits for the mail."""
+_DOTS = re.compile(rb"(?m)^\.")
 
 
 class Line(smtplib.SMTP):
@@ -48,20 +53,46 @@ class Line(smtplib.SMTP):
 
     def transact(self, sender: str, letter: Letter) -> tuple[str, int, bytes]:
         """The step that decided, with its code and answer: "data" when the server has taken or refused the whole."""
+        if self.has_extn("pipelining"):
+            return self._at_once(sender, letter)
         code, answer = self.mail(sender)
         if not _goes_on(code):
             return "mail", code, answer
         code, answer = self.rcpt(letter.to)
         if not _goes_on(code):
-            self._start_over(code)
-            return "rcpt", code, answer
-        try:
-            code, answer = self.data(letter.body)
-        except smtplib.SMTPDataError as error:
-            code, answer = error.smtp_code, error.smtp_error if isinstance(error.smtp_error, bytes) else b""
-            self._start_over(code)
-            code = code if code >= 400 else -1  # "250" where "354" belongs is not an acceptance
+            return self._refused("rcpt", code, answer)
+        code, answer = self.docmd("data")
+        return self._body(letter.body) if code == GO_ON else self._refused("data", code, answer)
+
+    def _at_once(self, sender: str, letter: Letter) -> tuple[str, int, bytes]:
+        """The three commands in one go (RFC 2920): a relay that is far away is waited for twice, not four times."""
+        asked = [f"mail FROM:{smtplib.quoteaddr(sender)}", f"rcpt TO:{smtplib.quoteaddr(letter.to)}", "data"]
+        if any("\r" in each or "\n" in each for each in asked):
+            raise ValueError("an address holds a line break")
+        self.send("\r\n".join([*asked, ""]))
+        answers: dict[str, tuple[int, bytes]] = {}
+        for step in ("mail", "rcpt", "data"):
+            code, answer = answers[step] = self.getreply()
+            if code in (421, -1):  # it hangs up: nothing more will come
+                return step, code, answer
+        refused = next((step for step in ("mail", "rcpt") if not _goes_on(answers[step][0])), None)
+        if answers["data"][0] == GO_ON and refused is None:
+            return self._body(letter.body)
+        if answers["data"][0] == GO_ON:
+            self.docmd(".")  # a mail of nothing to nobody, which it refuses
+        return self._refused(refused or "data", *answers[refused or "data"])
+
+    def _body(self, body: bytes) -> tuple[str, int, bytes]:
+        """The mail itself, after 354; lines that begin with a dot get another one (RFC 5321, 4.5.2)."""
+        body = _DOTS.sub(b"..", body)
+        self.send(body + (b".\r\n" if body.endswith(b"\r\n") else b"\r\n.\r\n"))
+        code, answer = self.getreply()
         return "data", code, answer
+
+    def _refused(self, step: str, code: int, answer: bytes) -> tuple[str, int, bytes]:
+        """A transaction that ends before the mail; "250" where "354" belongs is not an acceptance."""
+        self._start_over(code)
+        return step, code if code >= 400 else -1, answer
 
     def getreply(self) -> tuple[int, bytes]:
         """One answer, within the deadline."""

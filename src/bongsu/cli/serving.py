@@ -6,6 +6,7 @@ Reading the options loads libraries for commands, rich output and validation, wh
 from __future__ import annotations
 
 import asyncio
+import gc
 import signal
 import sys
 from concurrent.futures import ThreadPoolExecutor
@@ -68,6 +69,8 @@ def run(config: Path, log_level: str) -> None:
     # uvicorn raises the signal that ended it once more, with the handlers that stood before it
     for each in (signal.SIGTERM, signal.SIGINT):
         signal.signal(each, stop)
+    gc.collect()
+    gc.freeze()  # what is there now stays; looking through it again and again would hold up a mail now and then
     worker.start()
     try:
         with asyncio.Runner(loop_factory=settings.get_loop_factory()) as runner:

@@ -46,6 +46,8 @@ def crossed(config: Config) -> list[str]:
         problems += _integration_problems(f"integration.{name}", name, integration, config)
     if config.alerts.default_service is not None:
         _known("alerts.default_service", config.alerts.default_service, config.service, problems)
+    if config.store.audit_for < timedelta(days=1):
+        problems.append("store.audit_for: must be at least P1D")
     if config.review is not None:
         problems += _review_problems(config.review, config)
     for name, profile in config.profile.items():

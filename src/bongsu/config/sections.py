@@ -329,9 +329,11 @@ class Review(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
 
 
 class Store(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Bongsu's own database: ``sqlite:///file`` or ``postgresql+psycopg://...``."""
+    """Bongsu's own database: ``sqlite:///file`` or ``postgresql+psycopg://...``. ``audit_for``: how long the audit
+    log's lines are kept, by the wall."""
 
     url: str = "sqlite:///var/bongsu/bongsu.db"
+    audit_for: timedelta = timedelta(days=400)
 
 
 class DataSection(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -138,6 +138,7 @@ class Context:
     heartbeats: Mapping[str, Owed] = field(default_factory=dict)
     heartbeat_out: Out | None = None
     pulse: Pulse = field(default_factory=Pulse)
+    audit_for: timedelta = timedelta(days=400)
     access: Access = field(default_factory=Access)
     failures: Failures = field(default_factory=Failures)
     mail_due: threading.Event = field(default_factory=threading.Event)

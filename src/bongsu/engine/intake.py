@@ -27,8 +27,6 @@ from bongsu.store import alerts, heartbeats, incidents, maintenances, silences, 
 from bongsu.store.alerts import Kept, Row8
 from bongsu.store.database import Transaction
 
-KEEPS = timedelta(days=7)
-"""How long an alert that has ended is remembered."""
 FRESH = timedelta(seconds=30)
 """For how long an open incident is shown as it was last seen, while none of its alerts changes."""
 MISSED = timedelta(seconds=20)
@@ -144,11 +142,6 @@ def look_again(context: Context) -> None:
         }
 
     _decide_all(context, context.db.read(waiting))
-
-
-def forget(context: Context) -> int:
-    """Remove alerts that ended long ago."""
-    return context.db.write(lambda tx: alerts.prune(tx, context.clock.now() - KEEPS))
 
 
 def _decide_all(context: Context, destinations: Iterable[Destination]) -> None:

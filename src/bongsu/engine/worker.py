@@ -24,6 +24,7 @@ from bongsu.engine import (
     report,
     respond,
     review,
+    tidy,
     watch,
 )
 from bongsu.engine.context import Context
@@ -55,6 +56,7 @@ class Worker:
             ("people", self._people, timedelta(seconds=20), week),
             ("remind", self._remind, timedelta(minutes=5), week),
             ("audit", lambda: auditor.audit(context), auditor.EVERY, threading.Event()),
+            ("tidy", lambda: tidy.tidy(context), timedelta(hours=1), week),
             ("clocks", lambda: clocks.compare(context), clocks.EVERY, threading.Event()),
         ]
         foresight = max(context.timescale.wall_span(burst.STEP), timedelta(seconds=10))

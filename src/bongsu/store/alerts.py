@@ -159,9 +159,10 @@ def homeless(tx: Connection, now: datetime, received_by: datetime | None = None)
     return {Destination(*row) for row in tx.execute(_NOBODYS, {"now": now, "received_by": received_by or now})}
 
 
-def prune(tx: Connection, before: datetime) -> int:
-    """Forget alerts that ended before a time; how many."""
-    return tx.execute(delete(alerts).where(alerts.c.ends_at < before)).rowcount
+def prune(tx: Connection, before: datetime, most: int) -> int:
+    """Forget at most so many alerts that ended before a time; how many."""
+    ended = select(alerts.c.id).where(alerts.c.ends_at < before).limit(most)
+    return tx.execute(delete(alerts).where(alerts.c.id.in_(ended))).rowcount
 
 
 def _lock(tx: Connection, query: Select[Any], given: dict[str, Any]) -> None:

@@ -1,4 +1,4 @@
-"""The audit log: who changed what, when, from where. Lines are only ever added."""
+"""The audit log: who changed what, when, from where. Lines are added, and go when they are old; none is changed."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 import msgspec
-from sqlalchemy import Connection, insert, select
+from sqlalchemy import Connection, delete, insert, select
 
 from bongsu.core.access import Via
 from bongsu.store.columns import pack
@@ -60,3 +60,9 @@ def newest(
         )
         for row in tx.execute(query)
     ]  # fmt: skip
+
+
+def prune(tx: Connection, before: datetime, most: int) -> int:
+    """Remove at most so many lines from before a time; how many."""
+    old = select(audit.c.id).where(audit.c.at < before).order_by(audit.c.id).limit(most)
+    return tx.execute(delete(audit).where(audit.c.id.in_(old))).rowcount
