@@ -1,4 +1,4 @@
-.PHONY: help drill drill-sabotage up down test check bench bench-ingest bench-mail bench-memory bench-instrument crash dashboards replay-images verify-grafana lock messages bench-forecast bench-backtest bench-restore bench-impact bench-report
+.PHONY: help drill drill-sabotage up down test check bench bench-ingest bench-mail bench-memory bench-instrument crash dashboards replay-images verify-grafana lock messages bench-forecast bench-backtest bench-burst bench-restore bench-impact bench-report
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile
@@ -53,6 +53,10 @@ bench-forecast: ## how well exhaustion is foreseen, beside what people use today
 bench-backtest: ## how long a back-test of 30 days of 100 machines takes
 	sh bin/install
 	.venv/bin/python -m bench.backtest
+
+bench-burst: ## how long a look at the credits of 10,000 machines takes, on both databases (1 minute)
+	sh bin/install
+	.venv/bin/python -m bench.burst
 
 bench-restore: ## the shop's data damaged at random under load, found and put right
 	sh bin/install

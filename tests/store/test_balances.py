@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 from bongsu.catalogue import load_catalogue
 from bongsu.core.balance import fold
@@ -29,3 +29,24 @@ def test_accounts_and_scores_come_back_as_they_were(db: Database) -> None:
     db.write(lambda tx: balances.forget(tx, "shop", "n"))
     assert set(db.read(lambda tx: balances.of_service(tx, "shop"))) == {"m"}
     assert not db.read(lambda tx: balances.of_service(tx, "other"))
+
+
+ODD = ("m", 'quo"ted', "it's", "a,b", "{brace}", "back\\slash", "", "null", "봉수-1", "100%s")
+
+
+def test_a_look_writes_accounts_alone_whatever_machines_are_called(db: Database) -> None:
+    machine = load_catalogue()["lightsail:small-2GB"]
+    learnt = Score()
+    learnt.say(T0, dict.fromkeys(LEARNT, 0.3))
+    first, _ = fold(None, [Point(T0, "any", 0.4, balance=123.4)], machine, T0)
+    then, _ = fold(first, [Point(T0 + timedelta(minutes=1), "any", 0.9)], machine, T0 + timedelta(minutes=1))
+    assert first is not None
+    assert then is not None
+    db.write(lambda tx: balances.save(tx, "shop", {"m": (first, learnt), "it's": (first, learnt)}))
+    db.write(lambda tx: balances.save_accounts(tx, "other", {"m": first}))
+    db.write(lambda tx: balances.save_accounts(tx, "shop", {}))
+    db.write(lambda tx: balances.save_accounts(tx, "shop", dict.fromkeys(ODD, then)))
+    found = db.read(lambda tx: balances.of_service(tx, "shop"))
+    assert found == {name: (then, learnt if name in ("m", "it's") else Score()) for name in ODD}
+    assert db.write(lambda tx: balances.accounts(tx, "shop", to_change=True)) == dict.fromkeys(ODD, then)
+    assert db.read(lambda tx: balances.accounts(tx, "other")) == {"m": first}

@@ -13,6 +13,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from itertools import pairwise
+from typing import Any
 
 from bongsu.core.breach import FLAT_FROM, FLAT_WITHIN, Point
 from bongsu.core.burst import MachineType, Mode
@@ -103,19 +104,23 @@ def fold(
 
 
 def _take(known: Balance | None, point: Point, machine: MachineType, faults: Faults) -> Balance:
-    demand = min(1.0, point.cpu)
-    used = max(0.0, demand - (point.steal or 0.0))  # stolen time counts as busy, and costs no credits
+    used = max(0.0, min(1.0, point.cpu) - (point.steal or 0.0))  # stolen time counts as busy, and costs no credits
     if known is None:
-        known = Balance(point.at, used, Credits(), _full(machine))
+        known = _moved(Balance(point.at, used, Credits(), _full(machine)), point, used)
     else:
-        before = _net(known.high)
-        known = _reckon(known, point.at, used, machine, faults)
-        if known.measured_at is not None:
-            known = replace(known, trail=_longer(known.trail, point.at, _net(known.high) - before))
-    known = replace(known, at=point.at, used=used, demand=demand, steal=point.steal, throttled=point.throttled)
+        known = _reckon(known, point, used, machine, faults)
     if point.balance is not None:
         known = anchor(known, point.at, point.balance, machine, faults)
     return known
+
+
+def _moved(known: Balance, point: Point, used: float, **accounts: Any) -> Balance:
+    """As of a newer point. ``accounts``: what has changed beside what the point itself says."""
+    if known.measured_at is not None:
+        change = _net(accounts.get("high", known.high)) - _net(known.high)
+        accounts["trail"] = _longer(known.trail, point.at, change)
+    demand, steal, throttled = min(1.0, point.cpu), point.steal, point.throttled
+    return replace(known, at=point.at, used=used, demand=demand, steal=steal, throttled=throttled, **accounts)
 
 
 def _full(machine: MachineType) -> Credits:
@@ -139,36 +144,28 @@ def _since(trail: tuple[tuple[datetime, float], ...], at: datetime) -> float | N
     return None
 
 
-def _reckon(known: Balance, at: datetime, used: float, machine: MachineType, faults: Faults) -> Balance:
-    minutes = (at - known.at).total_seconds() / 60
-    gap = at - known.at > GAP
+def _reckon(known: Balance, point: Point, used: float, machine: MachineType, faults: Faults) -> Balance:
+    lasted = point.at - known.at
+    minutes = lasted.total_seconds() / 60
+    gap = lasted > GAP
     if gap:
         faults.counts[f"after a gap of more than {GAP.seconds // 60} minutes"] += 1
     if _held_down(known, used, machine):  # it gets what it earns, whatever share of it was measured; also in the gap
-        return replace(known, defied=0.0, gaps=known.gaps + gap)
+        return _moved(known, point, used, defied=0.0, gaps=known.gaps + gap)
     if gap:
-        return replace(
-            known,
-            low=spend(known.low, machine, 1.0, minutes),
-            high=spend(known.high, machine, 0.0, minutes),
-            reckoned=None,
-            gaps=known.gaps + 1,
-        )
+        low, high = spend(known.low, machine, 1.0, minutes), spend(known.high, machine, 0.0, minutes)
+        return _moved(known, point, used, low=low, high=high, reckoned=None, gaps=known.gaps + 1)
     mean = (known.used + used) / 2
     baseline = _baseline(machine)
-    high = spend(known.high, machine, mean, minutes)
+    low = spend(known.low, machine, mean, minutes)
+    high = low if known.high == known.low else spend(known.high, machine, mean, minutes)  # once measured they are one
     without = machine.mode is Mode.STANDARD and high.balance <= 0 and mean > DEFIED_OVER * baseline
     defied = known.defied + minutes if without else 0.0
     if defied > DEFIED_MINUTES:
         faults.counts["runs above its baseline with no credits left; are the machine's type and mode right?"] += 1
         high, defied = _full(machine), 0.0
-    return replace(
-        known,
-        low=spend(known.low, machine, mean, minutes),
-        high=high,
-        reckoned=None if known.reckoned is None else spend(known.reckoned, machine, mean, minutes),
-        defied=defied,
-    )
+    reckoned = None if known.reckoned is None else spend(known.reckoned, machine, mean, minutes)
+    return _moved(known, point, used, low=low, high=high, reckoned=reckoned, defied=defied)
 
 
 def _baseline(machine: MachineType) -> float:

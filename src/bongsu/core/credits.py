@@ -45,7 +45,8 @@ def spend(
     In standard mode a machine without credits is held to its baseline, so demand beyond it costs nothing. ``ramp``:
     minutes over which the speed declines from 100 % to the baseline before that; 0 is the vendors' own arithmetic.
     """
-    account, minutes = _spend_launch(account, machine, demand, minutes)
+    if account.launch > 0:
+        account, minutes = _spend_launch(account, machine, demand, minutes)
     if minutes <= 0:
         return account
     flow = machine.earn_per_minute - machine.vcpus * demand
@@ -60,14 +61,13 @@ def spend(
         )
     if flow < 0 and ramp > 0:
         return replace(account, earned=_ramped(account.earned, machine, -flow, minutes, ramp))
-    return replace(account, earned=min(machine.cap, max(0.0, account.earned + flow * minutes)))
+    earned = min(machine.cap, max(0.0, account.earned + flow * minutes))
+    return Credits(earned, account.launch, account.surplus, account.charged)  # ``replace`` takes twice as long
 
 
 def _spend_launch(account: Credits, machine: MachineType, demand: float, minutes: float) -> tuple[Credits, float]:
     """Spend launch credits first; the time that is left after they are gone. What is earned meanwhile is banked."""
     spent_per_minute = machine.vcpus * demand
-    if account.launch <= 0:
-        return account, minutes
     lasts = account.launch / spent_per_minute if spent_per_minute > 0 else math.inf
     stretch = min(minutes, lasts)
     return (

@@ -23,7 +23,7 @@ def anchor_all(context: Context) -> None:
             doubts = provider.doubts()
         except Unavailable as error:
             log.warning("provider unavailable", extra={"service": name, "why": str(error)})
-            for machine in context.db.read(lambda tx, s=name: balances.of_service(tx, s)):  # type: ignore[misc]
+            for machine in context.db.read(lambda tx, s=name: balances.accounts(tx, s)):  # type: ignore[misc]
                 context.courses.fault(name, machine, (str(error),))
             continue
         for machine, doubt in doubts.items():
@@ -33,14 +33,14 @@ def anchor_all(context: Context) -> None:
 
 
 def _anchor(tx: Transaction, context: Context, service: Service, measured: Mapping[str, Samples]) -> None:
-    kept = balances.of_service(tx, service.name, to_change=True)
+    kept = balances.accounts(tx, service.name, to_change=True)
     better = {}
     for name in measured.keys() & kept.keys():
-        balance, score = kept[name]
+        balance = kept[name]
         faults = Faults()
         for at, value in measured[name]:
             at_service = context.timescale.to_service(at)
             balance = anchor(balance, at_service, value, service.machine, faults)
         context.courses.fault(service.name, name, faults.told())
-        better[name] = (balance, score)
-    balances.save(tx, service.name, better)
+        better[name] = balance
+    balances.save_accounts(tx, service.name, better)

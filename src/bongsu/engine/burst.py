@@ -50,21 +50,21 @@ def weigh(tx: Transaction, context: Context, service: Service, points: Iterable[
     machine, now = service.machine, context.clock.now()
     if machine.cap <= 0:
         return tuple(points)
-    kept = balances.of_service(tx, service.name, to_change=True)
-    fresh: dict[str, tuple[Balance, Score]] = {}
+    kept = balances.accounts(tx, service.name, to_change=True)
+    fresh: dict[str, Balance] = {}
     weighed = []
     for point in sorted(points, key=lambda each: each.at):
-        before, score = fresh.get(point.machine) or kept.get(point.machine) or (None, Score())
+        before = fresh.get(point.machine) or kept.get(point.machine)
         after, faults = fold(before, (point,), machine, now)
         context.courses.fault(service.name, point.machine, faults.told())
         if after is None or after is before:
             weighed.append(point)
             continue
-        fresh[point.machine] = (after, score)
+        fresh[point.machine] = after
         context.courses.of(service.name, point.machine).add(point.at, wanted(after, machine))
         reckoned = machine.mode is Mode.STANDARD and after.known(machine)
         weighed.append(replace(point, balance=after.credits) if reckoned else point)
-    balances.save(tx, service.name, fresh)
+    balances.save_accounts(tx, service.name, fresh)
     return tuple(weighed)
 
 
@@ -110,12 +110,12 @@ def _past(context: Context, expression: str, now: datetime) -> Mapping[str, Samp
 
 
 def _narrow(tx: Transaction, service: Service, pasts: Mapping[str, Balance], now: datetime) -> None:
-    kept = balances.of_service(tx, service.name, to_change=True)
+    kept = balances.accounts(tx, service.name, to_change=True)
     better = {}
     for name, past in pasts.items():
         if name not in kept:
             continue
-        balance, score = kept[name]
+        balance = kept[name]
         if balance.known(service.machine):
             continue
         joined, _ = fold(past, (Point(balance.at, name, balance.demand, steal=balance.steal),), service.machine, now)
@@ -123,25 +123,25 @@ def _narrow(tx: Transaction, service: Service, pasts: Mapping[str, Balance], now
             low = max(balance.low, joined.low, key=lambda each: each.balance)
             high = min(balance.high, joined.high, key=lambda each: each.balance)
             if low.balance <= high.balance:
-                better[name] = (replace(balance, low=low, high=high), score)
-    balances.save(tx, service.name, better)
+                better[name] = replace(balance, low=low, high=high)
+    balances.save_accounts(tx, service.name, better)
 
 
 def _foresee(context: Context, service: Service) -> None:
     machine, now = service.machine, context.clock.now()
-    kept = context.db.read(lambda tx: balances.of_service(tx, service.name))
-    for name, (balance, _) in kept.items():  # all that is known after a start while the metrics store is away
+    kept = context.db.read(lambda tx: balances.accounts(tx, service.name))
+    for name, balance in kept.items():  # all that is known after a start while the metrics store is away
         context.courses.of(service.name, name).add(balance.at, wanted(balance, machine))
     outlooks = {
         name: plain(balance, machine, context.courses.of(service.name, name), now, 2 * STEP + service.stale)
-        for name, (balance, _) in kept.items()
+        for name, balance in kept.items()
     }
     within = [name for name, outlook in outlooks.items() if outlook.method == "rate"]
     asked = [
         forecasting.Asked(
             context.courses.of(service.name, name).demand(now).tobytes(),
             machine.earn_per_minute / machine.vcpus,
-            min(1.0, kept[name][0].credits / machine.cap),
+            min(1.0, kept[name].credits / machine.cap),
         )
         for name in within
     ]
