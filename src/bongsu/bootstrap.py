@@ -36,7 +36,7 @@ from bongsu.core.errors import BongsuError, InvalidInput
 from bongsu.core.impact import BOTS, MONITORING, Rules, Sales
 from bongsu.core.matcher import parse
 from bongsu.core.policy import Ceiling, Policy, Runway, Tier
-from bongsu.core.profile import expressions
+from bongsu.core.profile import MACHINE, expressions
 from bongsu.core.review import Meeting
 from bongsu.core.rotation import Rotation, Schedule
 from bongsu.core.routing import ALERTS, Route, Routing
@@ -85,15 +85,15 @@ def service_of(name: str, section: ServiceSection, config: Config) -> Service:
     """A service's core value."""
     policy = policy_of(section.policy, config.policy[section.policy])
     stale = SCRAPES_UNTIL_STALE * config.prometheus.scrape
-    window = timedelta(seconds=max(4, 4 * config.prometheus.scrape.total_seconds() / config.timescale.speed))
+    profile = profiles_of(config)[section.profile]
+    span = f"{max(4, 4 * config.prometheus.scrape.total_seconds() / config.timescale.speed):.0f}s"
     return Service(
         name=name,
         machine=machines_of(config)[section.machine],
         policy=policy,
         blind=policy.when_blind(BLIND),
-        signals=expressions(
-            profiles_of(config)[section.profile], section.signals, section.job, f"{window.total_seconds():.0f}s"
-        ),
+        signals=expressions(profile, section.signals, section.job, span),
+        by_machine=expressions(profile, section.signals, section.job, span, by=MACHINE),
         stale=stale,
         look_back=config.watch.look_back,
         most_machines=section.max_machines,

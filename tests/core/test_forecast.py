@@ -17,7 +17,7 @@ from bongsu.core.analogue import DAY, HORIZON, LEADS, NEIGHBOURS, WINDOW, Floats
 from bongsu.core.burst import drain
 from bongsu.core.forecast import Method, forecast, when_if_soon
 from bongsu.core.hindsight import course_of, hour_of, over_time, scores_of
-from bongsu.core.readings import demand_while_throttled, learn_cpu_per_request, on_grid, share_of
+from bongsu.core.readings import on_grid, share_of
 from bongsu.core.record import alarm_score
 
 SMALL = load_catalogue()["lightsail:small-2GB"]
@@ -243,17 +243,6 @@ def test_a_wrong_balance_is_told_and_not_used(balance: float, word: str) -> None
 def test_launch_credits_lie_above_the_cap() -> None:
     assert share_of(630.0, load_catalogue()["azure:B2s"]) == (630 / 576, None)
     assert share_of(288.0, SMALL) == (0.5, None)
-
-
-def test_demand_while_throttled_is_what_was_wanted() -> None:
-    assert demand_while_throttled(0.2, 0.5) == pytest.approx(0.7)
-    assert demand_while_throttled(0.2, 0.0, requests=30, cpu_per_request=0.02) == pytest.approx(0.6)
-    assert demand_while_throttled(0.2, 0.9) == 1.0
-    used = np.array([0.1] * 10 + [0.2] * 20, np.float32)
-    requests = np.array([10.0] * 10 + [40.0] * 20, np.float32)
-    held = np.array([False] * 10 + [True] * 20)
-    assert learn_cpu_per_request(used, requests, held) is None, "ten free steps are too few"
-    assert learn_cpu_per_request(np.tile(used, 2), np.tile(requests, 2), np.tile(held, 2)) == pytest.approx(0.01)
 
 
 def test_the_server_does_not_load_numpy() -> None:

@@ -14,11 +14,11 @@ from bongsu.core.breach import Point
 from bongsu.core.burst import Mode, drain
 from bongsu.core.outlook import cause
 from bongsu.core.scoring import LEARNT, Score
-from bongsu.core.throttle import Cause
+from bongsu.core.throttle import Cause, Witness
 from bongsu.engine import burst
 from bongsu.engine.anchor import anchor_all
 from bongsu.ports import Samples, Unavailable
-from bongsu.render.burst import fan
+from bongsu.render.burst import fan, why
 from bongsu.render.words import Words
 from bongsu.telemetry import REGISTRY
 from bongsu.testing import BURST, SCRAPE, START, World
@@ -239,9 +239,15 @@ def test_a_forecast_comes_from_a_child_says_what_it_rests_on_and_is_exposed(worl
     assert "if it rested" in drawn
     assert "30 min at full burn" in drawn
     labels = {"service": "shop", "machine": "machine-1"}
+    burst.expose(world.context)
     assert REGISTRY.get_sample_value("bongsu_burst_balance_credits", labels) == standing.balance.credits
     assert REGISTRY.get_sample_value("bongsu_burst_exhaustion_probability", {**labels, "within": "360m"}) > 0.9  # type: ignore[operator]
     assert standing.score.waiting
+    world.advance(minutes=1)
+    burst.expose(world.context)
+    balance = REGISTRY.get_sample_value("bongsu_burst_balance_credits", labels)
+    assert balance is not None
+    assert balance < standing.balance.credits, "the account is as new as the last look, the forecast need not be"
     world.close()
 
 
@@ -308,3 +314,30 @@ def test_in_unlimited_mode_an_empty_balance_holds_nobody_down() -> None:
     assert known is not None
     assert cause(known, SMALL).cause is Cause.CREDITS_GONE
     assert cause(known, replace(SMALL, mode=Mode.UNLIMITED)).cause is Cause.WELL
+
+
+def test_a_throttled_machine_wants_what_its_requests_cost_before(database_url: str, tmp_path: Path) -> None:
+    world = World(database_url, tmp_path, machines=2)
+    by_machine = {"requests": "requests", "latency": "latency"}
+    shop = replace(world.service, by_machine=by_machine)
+    world.context = replace(world.context, services={"shop": shop})
+    world.extra = {name: {"requests": 20.0, "latency": 0.05} for name in world.levels}
+    world.cpu(0.1)
+    world.advance(minutes=6)
+    burst.foresee(world.context)
+    world.extra["machine-1"] = {"requests": 120.0, "latency": 3.0}
+    world.levels["machine-1"], world.balances["machine-1"] = 0.2, 0.0
+    world.advance(minutes=6)
+    burst.foresee(world.context)
+    held, free = burst.standings(world.context)
+    assert held.diagnosis.cause is Cause.CREDITS_GONE
+    found = dict(held.diagnosis.witnesses)
+    assert found[Witness.WANTS] == pytest.approx(0.6)
+    assert found[Witness.LATENCY] == pytest.approx(3.0)
+    assert any("60" in line for line in why(held.diagnosis, Words("en")))
+    assert Witness.WANTS not in dict(free.diagnosis.witnesses)
+    newest = world.context.courses.of("shop", "machine-1").demand(world.clock.now())[-1]
+    assert newest == pytest.approx(0.6), "the forecaster sees the demand, not the flat line"
+    world.metrics.down = True
+    burst.foresee(world.context)  # requests that cannot be had are no error
+    world.close()

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from array import array
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 from bongsu.core.balance import Balance
 from bongsu.core.burst import MachineType, Mode, full_burn_runway, runway
+from bongsu.core.effort import Effort
 from bongsu.core.throttle import HELD_BACK, Cause, Diagnosis, Seen, diagnose
 
 STEP_S = 300
@@ -87,6 +88,20 @@ class Course:
         means.extend([float("nan")] * late)
         return means[-KEPT:]
 
+    def fill(self, at: datetime, demand: float) -> None:
+        """Say what was wanted in a step of which nothing is known: the machine was held down."""
+        self.add(at, None)
+        place = len(self._sums) - 1 - (self._last - int(at.timestamp()) // STEP_S)
+        if place >= 0 and not self._counts[place]:
+            self._sums[place], self._counts[place] = demand, 1.0
+
+    def at(self, moment: datetime) -> float | None:
+        """The mean of the step that a moment lies in; None where nothing is known."""
+        place = len(self._sums) - 1 - (self._last - int(moment.timestamp()) // STEP_S)
+        if not 0 <= place < len(self._sums) or not self._counts[place]:
+            return None
+        return self._sums[place] / self._counts[place]
+
     @property
     def hours(self) -> float:
         """How much of it is known."""
@@ -98,11 +113,18 @@ class Course:
         return sum(known) / len(known) if known else None
 
 
-def cause(balance: Balance, machine: MachineType) -> Diagnosis:
-    """Why the machine is as slow or as fast as it is. In unlimited mode an empty balance holds nobody down."""
+def cause(balance: Balance, machine: MachineType, effort: Effort | None = None) -> Diagnosis:
+    """Why the machine is as slow or as fast as it is. In unlimited mode an empty balance holds nobody down.
+
+    ``effort``: its requests and their times, which speak too where they are known.
+    """
     said = balance.known(machine) and (machine.mode is Mode.STANDARD or balance.credits > machine.empty_below)
     known = balance.credits if said else None
-    return diagnose(machine, Seen(balance.used, known, balance.steal, balance.throttled))
+    seen = Seen(balance.used, known, balance.steal, balance.throttled)
+    if effort is not None:
+        wants = effort.wants(balance.used, balance.steal or 0.0)
+        seen = replace(seen, p95=effort.p95, usual_p95=effort.usual_p95, wants=wants)
+    return diagnose(machine, seen)
 
 
 def wanted(balance: Balance, machine: MachineType) -> float | None:

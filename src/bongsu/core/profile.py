@@ -72,8 +72,8 @@ def recognise(profiles: Collection[Profile], names: Collection[str]) -> Profile 
     return best if best is not None and best.fit(names) > 0 else None
 
 
-def expressions(profile: Profile, own: Mapping[str, str], job: str, window: str) -> dict[str, str]:
+def expressions(profile: Profile, own: Mapping[str, str], job: str, window: str, by: str = SERVICE) -> dict[str, str]:
     """Every signal that a service has, as PromQL; its own queries add to the profile's or replace them."""
     signals = {name: source.readings[0] for name, source in profile.signals.items() if source.readings}
     signals |= {name: Reading(query, ()) for name, query in own.items()}
-    return {name: reading.fill(job, window) for name, reading in signals.items()}
+    return {name: reading.fill(job, window, by) for name, reading in signals.items()}

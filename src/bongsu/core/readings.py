@@ -81,29 +81,6 @@ def share_of(balance: float, machine: MachineType) -> tuple[float, str | None]:
     return balance / machine.cap, None
 
 
-def demand_while_throttled(
-    used: float, stolen: float, requests: float | None = None, cpu_per_request: float | None = None
-) -> float:
-    """What the machine would use (0..1) if it were not held down: its CPU then says what it got, not what was wanted.
-
-    ``stolen``: share taken by the hypervisor. ``requests`` a second times ``cpu_per_request`` (machine-seconds each,
-    learnt before) is the better witness where there is one, but never less than what was really used.
-    """
-    wanted = used + stolen
-    if requests is not None and cpu_per_request is not None:
-        wanted = max(used, requests * cpu_per_request)
-    return min(1.0, max(0.0, wanted))
-
-
-def learn_cpu_per_request(used: Floats, requests: Floats, throttled: np.typing.NDArray[np.bool_]) -> float | None:
-    """Machine-seconds that a request costs, from time that was not throttled; None when there is too little of it.
-
-    The median of the ratio, so that a backup at night does not count as shoppers.
-    """
-    good = ~throttled & (requests > 0) & np.isfinite(used) & np.isfinite(requests)
-    return float(np.median(used[good] / requests[good])) if good.sum() >= 12 else None
-
-
 def gap_of(points: Iterable[tuple[datetime, float]], now: datetime) -> timedelta | None:
     """How long ago the newest usable point was; None without any."""
     newest = max((at for at, value in points if math.isfinite(value) and at <= now), default=None)

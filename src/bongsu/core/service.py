@@ -18,9 +18,9 @@ SOURCE = "prometheus"
 
 @dataclass(frozen=True, slots=True)
 class Service:
-    """What the watch needs to know. ``signals`` are PromQL; ``stale`` is three scrapes (service time).
+    """What the watch needs to know. ``signals`` are PromQL, ``by_machine`` the same with sums made for each machine.
 
-    ``sales``: the counters of its orders; ``owner``: the owning team.
+    ``stale`` is three scrapes (service time); ``sales``: the counters of its orders; ``owner``: the owning team.
     """
 
     name: str
@@ -28,6 +28,7 @@ class Service:
     policy: Policy
     blind: Policy
     signals: Mapping[str, str] = field(default_factory=dict)
+    by_machine: Mapping[str, str] = field(default_factory=dict)
     stale: timedelta = timedelta(seconds=15)
     look_back: timedelta = timedelta(hours=6)
     most_machines: int = 4

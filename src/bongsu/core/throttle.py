@@ -43,6 +43,7 @@ class Witness(StrEnum):
     STEAL = "steal"
     THROTTLED = "throttled"
     LATENCY = "latency"
+    WANTS = "wants"
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +59,8 @@ class Seen:
     throttled: float | None = None
     p95: float | None = None
     usual_p95: float | None = None
+    wants: float | None = None
+    """CPU that its requests would use if nothing held it down."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +92,8 @@ def diagnose(machine: MachineType, seen: Seen) -> Diagnosis:
         at_baseline = empty
     if empty and at_baseline:
         where = Witness.CPU_AT_BASELINE if seen.cpu <= baseline * (1 + NEAR_BASELINE) else Witness.CPU_ABOVE_BASELINE
-        return Diagnosis(Cause.CREDITS_GONE, (balance, (where, seen.cpu), *held, *slow))
+        wants = [(Witness.WANTS, seen.wants)] if seen.wants is not None else []
+        return Diagnosis(Cause.CREDITS_GONE, (balance, (where, seen.cpu), *held, *slow, *wants))
     if held and seen.balance is not None and not empty:
         return Diagnosis(Cause.NEIGHBOUR, (balance, *held, (_where(seen.cpu, baseline), seen.cpu), *slow))
     if held:

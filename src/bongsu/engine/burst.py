@@ -16,7 +16,7 @@ from bongsu.core.outlook import KEPT, STEP_S, Course, Outlook, cause, plain, wan
 from bongsu.core.scoring import Score
 from bongsu.core.service import Service
 from bongsu.core.throttle import Cause, Diagnosis
-from bongsu.engine import forecasting
+from bongsu.engine import effort, forecasting
 from bongsu.engine.context import Context
 from bongsu.ports import Samples, Unavailable
 from bongsu.store import balances
@@ -73,8 +73,8 @@ def foresee(context: Context) -> None:
     for service in context.services.values():
         if service.machine.cap > 0:
             remember(context, service)
+            effort.learn(context, service)
             _foresee(context, service)
-    expose(context)
 
 
 def remember(context: Context, service: Service) -> None:
@@ -130,8 +130,13 @@ def _narrow(tx: Transaction, service: Service, pasts: Mapping[str, Balance], now
 def _foresee(context: Context, service: Service) -> None:
     machine, now = service.machine, context.clock.now()
     kept = context.db.read(lambda tx: balances.accounts(tx, service.name))
-    for name, balance in kept.items():  # all that is known after a start while the metrics store is away
-        context.courses.of(service.name, name).add(balance.at, wanted(balance, machine))
+    for name, balance in kept.items():
+        course, demand = context.courses.of(service.name, name), wanted(balance, machine)
+        course.add(balance.at, demand)  # all that is known after a start while the metrics store is away
+        if demand is None:
+            demand = context.courses.effort(service.name, name).wants(balance.used, balance.steal or 0.0)
+        if demand is not None:
+            course.fill(balance.at, demand)
     outlooks = {
         name: plain(balance, machine, context.courses.of(service.name, name), now, 2 * STEP + service.stale)
         for name, balance in kept.items()
@@ -206,26 +211,35 @@ def standings(context: Context) -> list[Standing]:
             outlook = last if last is not None and plainly.method != "blind" else plainly
             outlook = replace(outlook, full_burn=plainly.full_burn, pace=plainly.pace)
             problems = context.courses.problems(service.name, name)
-            found.append(
-                Standing(service.name, name, balance, cause(balance, service.machine), outlook, score, problems)
-            )
+            why = cause(balance, service.machine, context.courses.effort(service.name, name))
+            found.append(Standing(service.name, name, balance, why, outlook, score, problems))
     return found
 
 
 def expose(context: Context) -> None:
-    """Set the metrics; what is not known has no series."""
+    """Set the metrics, at every scrape; what is not known has no series. Forecasts are as old as the last one."""
     for gauge in (BURST_BALANCE, BURST_RUNWAY, BURST_PROBABILITY, BURST_THROTTLED, BURST_RESIDUAL):
         gauge.clear()
-    for each in standings(context):
-        mine, outlook = (each.service, each.machine), each.outlook
-        if each.balance.known(context.services[each.service].machine):
-            BURST_BALANCE.labels(*mine).set(each.balance.credits)
-        BURST_THROTTLED.labels(*mine).set(each.diagnosis.cause is Cause.CREDITS_GONE)
-        if each.balance.residual is not None:
-            BURST_RESIDUAL.labels(*mine).set(each.balance.residual)
-        for quantile, minutes in (("0.1", outlook.p10), ("0.5", outlook.p50), ("0.9", outlook.p90)):
-            if minutes is not None:
-                BURST_RUNWAY.labels(*mine, quantile).set(minutes * 60)
-        for lead in scoring.SHOWN:
-            if lead in outlook.within:
-                BURST_PROBABILITY.labels(*mine, f"{lead}m").set(outlook.within[lead])
+    now = context.clock.now()
+    for service in context.services.values():
+        kept = context.db.read(lambda tx, s=service.name: balances.accounts(tx, s))  # type: ignore[misc]
+        for name, balance in kept.items():
+            mine = (service.name, name)
+            known = balance.known(service.machine)
+            if known:
+                BURST_BALANCE.labels(*mine).set(balance.credits)
+            BURST_THROTTLED.labels(*mine).set(cause(balance, service.machine).cause is Cause.CREDITS_GONE)
+            if balance.residual is not None:
+                BURST_RESIDUAL.labels(*mine).set(balance.residual)
+            outlook = context.courses.outlooks.get(mine)
+            if outlook is not None and known and now - balance.at <= 2 * STEP + service.stale:
+                _expose_outlook(mine, outlook)
+
+
+def _expose_outlook(mine: tuple[str, str], outlook: Outlook) -> None:
+    for quantile, minutes in (("0.1", outlook.p10), ("0.5", outlook.p50), ("0.9", outlook.p90)):
+        if minutes is not None:
+            BURST_RUNWAY.labels(*mine, quantile).set(minutes * 60)
+    for lead in scoring.SHOWN:
+        if lead in outlook.within:
+            BURST_PROBABILITY.labels(*mine, f"{lead}m").set(outlook.within[lead])

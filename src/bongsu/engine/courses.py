@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterable
+from datetime import datetime
 
+from bongsu.core.effort import Effort
 from bongsu.core.outlook import Course, Outlook
 
 MOST_FAULTS = 8
@@ -17,6 +19,8 @@ class Courses:
         self.outlooks: dict[tuple[str, str], Outlook] = {}
         self._courses: dict[tuple[str, str], Course] = {}
         self._faults: dict[tuple[str, str], dict[str, None]] = {}
+        self._efforts: dict[tuple[str, str], Effort] = {}
+        self._learnt: dict[str, datetime] = {}
         self._begun: set[str] = set()
         self._guard = threading.Lock()
 
@@ -24,6 +28,19 @@ class Courses:
         """A machine's course, a fresh one at first."""
         with self._guard:
             return self._courses.setdefault((service, machine), Course())
+
+    def effort(self, service: str, machine: str) -> Effort:
+        """What a machine's requests cost it."""
+        with self._guard:
+            return self._efforts.setdefault((service, machine), Effort())
+
+    def learnt(self, service: str) -> datetime | None:
+        """Up to when the requests of a service were asked for."""
+        return self._learnt.get(service)
+
+    def has_learnt(self, service: str, until: datetime) -> None:
+        """They were asked for up to then."""
+        self._learnt[service] = until
 
     def begin(self, service: str) -> bool:
         """Whether the past of this service was not asked for yet; from now on it was."""
@@ -53,5 +70,5 @@ class Courses:
     def forget(self, service: str, machine: str) -> None:
         """A machine is gone."""
         with self._guard:
-            for kept in (self.outlooks, self._courses, self._faults):
+            for kept in (self.outlooks, self._courses, self._faults, self._efforts):
                 kept.pop((service, machine), None)

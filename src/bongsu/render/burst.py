@@ -33,6 +33,7 @@ _WITNESSES = {
     Witness.STEAL: N_("%(figure)s of the time is stolen by the host"),
     Witness.THROTTLED: N_("%(figure)s of the time it is throttled"),
     Witness.LATENCY: N_("requests are slow: p95 %(figure)s"),
+    Witness.WANTS: N_("its requests want %(figure)s of the CPU"),
 }
 _METHODS = {
     "analogue": N_("From %(n)s similar moments of its own past."),

@@ -10,6 +10,7 @@ from markupsafe import Markup
 
 from bongsu.core.burst import Mode
 from bongsu.core.credits import cost
+from bongsu.core.throttle import Witness
 from bongsu.engine import burst
 from bongsu.engine.burst import Standing
 from bongsu.engine.context import Context
@@ -47,6 +48,7 @@ def _view(each: Standing, context: Context) -> dict[str, Any]:
         "measured_at": balance.measured_at.isoformat() if balance.measured_at else None,
         "residual": balance.residual,
         "cause": each.diagnosis.cause,
+        "wants": dict(each.diagnosis.witnesses).get(Witness.WANTS),
         "charged": balance.high.charged,
         "cost": cost(balance.high, kind) if kind.mode is Mode.UNLIMITED else None,
         "forecast": {

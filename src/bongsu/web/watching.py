@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import hmac
+import logging
+import threading
 from typing import Any
 
 import msgspec
@@ -12,11 +14,14 @@ from litestar.exceptions import NotAuthorizedException
 from litestar.params import FromPath, FromQuery
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
-from bongsu.engine import health, heartbeat
+from bongsu.engine import burst, health, heartbeat
 from bongsu.engine.context import Context
 from bongsu.store import outbox
 from bongsu.telemetry import REGISTRY
 
+log = logging.getLogger("bongsu.web")
+_ONE_SCRAPE = threading.Lock()
+"""Gauges are cleared and set anew: nobody may read them in between."""
 _PUBLIC, _METRICS = {"right": "public"}, {"right": "metrics"}
 
 
@@ -53,9 +58,14 @@ def readyz(state: State) -> Response[dict[str, str]]:
 
 
 @get("/metrics", sync_to_thread=True, media_type="text/plain", opt=_METRICS)
-def metrics() -> Response[bytes]:
-    """Bongsu's own metrics."""
-    return Response(generate_latest(REGISTRY), headers={"Content-Type": CONTENT_TYPE_LATEST})
+def metrics(state: State) -> Response[bytes]:
+    """Bongsu's own metrics; those of machines' credits are as new as the last look."""
+    with _ONE_SCRAPE:
+        try:
+            burst.expose(state.context)
+        except Exception:  # whatever is wrong with the database, the other metrics are there to tell
+            log.exception("metrics of burst credits not refreshed")
+        return Response(generate_latest(REGISTRY), headers={"Content-Type": CONTENT_TYPE_LATEST})
 
 
 @route("/heartbeat/{name:str}", http_method=["GET", "POST"], status_code=200, sync_to_thread=True, opt=_PUBLIC)
