@@ -7,7 +7,7 @@ import re
 import xml.etree.ElementTree as ElementTree
 from datetime import timedelta
 
-from bongsu.render.charts import Chart, charts_of, draw, runs, spark_of, sparkline
+from bongsu.render.charts import Chart, Line, charts_of, draw, runs, spark_of, sparkline
 from bongsu.render.words import Words
 from tests.render.letters import START, report, wave
 
@@ -57,6 +57,19 @@ def test_charts_are_well_formed_described_and_labelled() -> None:
     assert "2026-01-05 19:44 UTC" in cpu
     assert ">5.0 s<" in p95
     assert "machine-2" in cpu
+
+
+def test_the_names_of_near_levels_do_not_lie_on_each_other() -> None:
+    levels = (Line("an alarm", 0.04), Line("empty", 0.03), Line("half", 0.5))
+    drawn = draw(Chart("CPU", {"": wave(0.1, 0.9)}, W.percent, levels, top=1.0), W)
+    places = {said: float(y) for y, said in re.findall(r'y="([\d.]+)" text-anchor="end">([^<]+)<', drawn)}
+    assert places["empty"] - places["an alarm"] >= 12
+    assert places["half"] == 18 + 75 - 4
+
+
+def test_lines_are_drawn_in_the_order_given() -> None:
+    drawn = draw(Chart("CPU", {"middle": wave(0.1, 0.5), "best": wave(0.1, 0.9)}, W.percent), W)
+    assert re.findall(r'key s(\d)"></span>(\w+)', drawn) == [("0", "middle"), ("1", "best")]
 
 
 def test_names_are_escaped() -> None:

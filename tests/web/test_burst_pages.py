@@ -71,7 +71,8 @@ def test_the_board_speaks_both_languages(server: Server, locale: str, title: str
     status, html = server.ask("GET", f"/burst?lang={locale}")
     assert status == 200
     assert f"<h1>{title}</h1>" in html
-    assert "shop-2" in html
+    assert '<a href="#m2">shop · shop-2</a>' in html
+    assert 'id="m2"' in html
 
 
 def test_the_commands(server: Server) -> None:

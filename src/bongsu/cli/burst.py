@@ -36,7 +36,7 @@ def _machines(server: str, token_file: Path, machine: str | None, lang: str = "e
 
 def _show(table: Table, found: list[dict[str, Any]]) -> Console:
     console = Console(highlight=False, soft_wrap=True)
-    console.print(table if found else "No machine has been seen yet.")
+    console.print(table if found else _NONE)
     return console
 
 
@@ -97,6 +97,8 @@ def explain(
         _print_json(found)
         return
     console = Console(highlight=False, soft_wrap=True)
+    if not found:
+        console.print(_NONE)
     for each in found:
         console.print(f"[bold]{escape(each['service'])} {escape(each['machine'])}[/bold] ({each['type']})")
         for line in (each["said"][lang], each["rests_on"][lang], *each["why"][lang], *each["problems"]):
@@ -111,6 +113,7 @@ def explain(
                 )
 
 
+_NONE = "No machine has been seen yet."
 _TIMES = ("full_burn_min", "pace_min", "p10_min", "p50_min", "p90_min")
 
 

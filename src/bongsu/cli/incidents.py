@@ -13,6 +13,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from bongsu.cli.tables import table
 from bongsu.client import Client
 
 app = typer.Typer(help="List, show, acknowledge and resolve incidents of a running server.", no_args_is_help=True)
@@ -36,13 +37,18 @@ def list_incidents(server: Server = LOCAL, token_file: Token = TOKEN, as_json: J
     if as_json:
         _print_json(found)
         return
-    table = Table("id", "service", "policy", "status", "since", "over the limit", "taken by")
+    shown = table("id", "service", "policy", "status", "since", "over the limit", "taken by")
     for each in found:
         seen, ack = each["seen"], each.get("ack") or {}
         over = str(timedelta(seconds=round(each["elapsed_s"])))
-        row = (each["id"], each["service"], each["policy"]["name"], each["status"], seen["since"] or "", over)
-        table.add_row(*row, ack.get("by", ""))
-    Console().print(table if found else "No incident. All is calm.")
+        row = (each["id"], each["service"], each["policy"]["name"], each["status"], _minute(seen["since"]), over)
+        shown.add_row(*row, escape(ack.get("by", "")))
+    Console().print(shown if found else "No incident. All is calm.")
+
+
+def _minute(at: str | None) -> str:
+    """An ISO time for a narrow column."""
+    return (at or "")[:16].replace("T", " ")
 
 
 @app.command()

@@ -9,9 +9,9 @@ from typing import Annotated, Any
 import typer
 from rich.console import Console
 from rich.markup import escape
-from rich.table import Table
 
 from bongsu.cli.incidents import LOCAL, TOKEN, Json, Server, Token, _print_json, client, token_of
+from bongsu.cli.tables import table
 from bongsu.client import Client
 from bongsu.core.errors import InvalidInput
 
@@ -171,7 +171,7 @@ def _matcher(each: dict[str, Any]) -> str:
 
 
 def _table(heads: tuple[str, ...], rows: Sequence[tuple[str, ...]], none: str) -> None:
-    table = Table(*heads)
+    shown = table(*heads)
     for row in rows:
-        table.add_row(*(escape(cell) for cell in row))
-    Console().print(table if rows else none)
+        shown.add_row(*(escape(cell) for cell in row))
+    Console().print(shown if rows else none)

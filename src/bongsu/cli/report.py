@@ -13,9 +13,9 @@ from typing import Annotated, Any
 import typer
 from rich.console import Console
 from rich.markup import escape
-from rich.table import Table
 
 from bongsu.cli.incidents import LOCAL, TOKEN, Json, Server, Token
+from bongsu.cli.tables import table
 from bongsu.client import Client
 from bongsu.core.errors import InvalidInput
 from bongsu.core.followup import SECTIONS, tags_of
@@ -122,10 +122,10 @@ def list_items(server: Server = LOCAL, token_file: Token = TOKEN, as_json: Json 
     if as_json:
         _print_json(found)
         return
-    table = Table("number", "until", "who", "what", "incident")
+    shown = table("number", "until", "who", "what", "incident")
     for each in found:
-        table.add_row(str(each["id"]), each["due"], each["owner"], each["text"], each["incident_id"])
-    Console().print(table if found else "Nothing is left to do.")
+        shown.add_row(str(each["id"]), each["due"], each["owner"], escape(each["text"]), each["incident_id"])
+    Console().print(shown if found else "Nothing is left to do.")
 
 
 @items.command("add")
@@ -173,25 +173,25 @@ def show_review(server: Server = LOCAL, token_file: Token = TOKEN, as_json: Json
         _print_json(found)
         return
     console = Console()
-    waiting = Table("incident", "service", "opened", "taken by", title="To review")
+    waiting = table("incident", "service", "opened", "taken by", title="To review")
     for each in found["unreviewed"]:
         waiting.add_row(each["id"], each["service"], each["opened_at"], (each.get("ack") or {}).get("by", ""))
     console.print(waiting if found["unreviewed"] else "No incident waits for a review.")
-    late = Table("number", "until", "who", "what", title="Overdue")
+    late = table("number", "until", "who", "what", title="Overdue")
     for each in found["overdue"]:
-        late.add_row(str(each["id"]), each["due"], each["owner"], each["text"])
+        late.add_row(str(each["id"]), each["due"], each["owner"], escape(each["text"]))
     if found["overdue"]:
         console.print(late)
-    pace = Table("median", "this span", "the one before", title="Do we get better?")
+    pace = table("median", "this span", "the one before", title="Do we get better?")
     for name in ("incidents", "detect", "acknowledge", "recover"):
         pace.add_row(name, *(_figure(name, found[span].get(name)) for span in ("now", "before")))
     console.print(pace)
     for key, title in (("missed_alarms", "Missed alarms"), ("false_alarms", "False alarms")):
-        alarms = Table("incident", "service", "why", "reason given", title=title)
+        alarms = table("incident", "service", "why", "reason given", title=title)
         for each in found[key]:
             alarms.add_row(each["incident"]["id"], each["incident"]["service"], each["why"], escape(each["said"]))
         console.print(alarms if found[key] else f"{title}: none.")
-    drills = Table("drill", "ended", "verdict", "not met", title="The last drills")
+    drills = table("drill", "ended", "verdict", "not met", title="The last drills")
     for each in found["drills"]:
         said = each["problem"] or "\n".join(each["failed"])
         verdict = each["verdict"] or "cannot be read"

@@ -53,6 +53,12 @@ class Directory:
     schedules: Mapping[str, Schedule] = field(default_factory=dict)
     zone: tzinfo = UTC
 
+    def name_of(self, target: str) -> str:
+        """What people call a person or a team; of one who is not listed, the name in the configuration."""
+        kind, _, name = target.partition(":")
+        found = (self.people if kind == "person" else self.teams).get(name)
+        return found.name if found is not None else name
+
     def zone_of(self, recipient: str) -> tzinfo:
         """In which zone ``person:x`` or ``team:x`` reads times."""
         kind, _, name = recipient.partition(":")

@@ -55,7 +55,7 @@ def sentence(balance: Balance, machine: MachineType, outlook: Outlook, w: Words)
     if outlook.pace is None:
         parts = [w.gettext("at this pace the credits never run out")]
     else:
-        parts = [w.gettext("at this pace %(time)s", time=w.duration(outlook.pace * 60))]
+        parts = [w.gettext("at this pace the credits last %(time)s", time=w.duration(outlook.pace * 60))]
     if outlook.p10 is not None:
         parts.append(w.gettext("in one of ten similar hours %(time)s", time=w.duration(outlook.p10 * 60)))
     if outlook.full_burn is not None:
@@ -91,16 +91,19 @@ def fan(balance: Balance, machine: MachineType, outlook: Outlook, alarm: timedel
     """
     if not outlook.fan:
         return None
-    names = (w.gettext("lower in one of ten"), w.gettext("in the middle"), w.gettext("lower in nine of ten"))
-    start = balance.credits
-    series = {
-        name: _even(outlook.at, [(0, start), *((minutes, each[number] * machine.cap) for minutes, each in told)])
-        for number, name in enumerate(names)
-        for told in [sorted(outlook.fan.items())]
-    }
-    longest = max(outlook.fan)
+    start, longest = balance.credits, max(outlook.fan)
     rested = [(n, min(machine.cap, start + machine.earn_per_minute * n)) for n in range(0, longest + 1, 5)]
-    series[w.gettext("if it rested")] = _even(outlook.at, rested)
+    told = sorted(outlook.fan.items())
+    low, middle, high = (
+        _even(outlook.at, [(0, start), *((minutes, shares[number] * machine.cap) for minutes, shares in told)])
+        for number in range(3)
+    )
+    series = {
+        w.gettext("in the middle"): middle,
+        w.gettext("if it rested"): _even(outlook.at, rested),
+        w.gettext("lower in nine of ten"): high,
+        w.gettext("lower in one of ten"): low,
+    }
     lines = [Line(w.gettext("counts as empty"), machine.empty_below)]
     if alarm is not None:
         level = alarm.total_seconds() / 60 * (machine.vcpus - machine.earn_per_minute)
@@ -120,8 +123,8 @@ def _even(at: datetime, told: list[tuple[int, float]]) -> Series:
 
 
 def ahead(outlook: Outlook, w: Words) -> Markup | None:
-    """The chart of the next six hours: how likely the credits are gone by then; None without a forecast."""
-    if not outlook.curve:
+    """The chart of the next six hours: how likely the credits are gone by then; None where that is not foreseen."""
+    if not any(outlook.curve.values()):
         return None
     course = _even(outlook.at, [(0, 0.0), *sorted(outlook.curve.items())])
     title = w.gettext("Credits are gone by then, with this probability")

@@ -10,7 +10,7 @@ import itertools
 import math
 import statistics
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from markupsafe import Markup
@@ -21,7 +21,7 @@ from bongsu.render.words import Words
 GAP = 3
 """A line is broken where more than so many steps are missing."""
 _WIDTH, _HEIGHT = 1000, 150
-_ABOVE, _BELOW = 18, 22
+_ABOVE, _BELOW, _LINE = 18, 22, 14
 _COLOURS = 6
 _STEPS = tuple(timedelta(minutes=m) for m in (1, 2, 5, 10, 15, 30, 60, 120, 180, 360, 720, 1440, 2880, 10080))
 _TICKS = 5
@@ -40,7 +40,7 @@ class Line:
 
 @dataclass(frozen=True, slots=True)
 class Chart:
-    """What to draw. ``top``: the axis's upper end, None for a round one; ``band``: the time to shade."""
+    """What to draw, in this order. ``top``: the axis's upper end, None for a round one; ``band``: the time to shade."""
 
     title: str
     series: Mapping[str, Series]
@@ -60,12 +60,13 @@ def charts_of(report: Report, w: Words) -> tuple[Markup, ...]:
         Chart(w.gettext("Credits (vCPU-minutes)"), report.balance, w.number, band=band),
         Chart(w.gettext("95 %% of requests are faster than"), report.p95, w.latency, band=band),
     )
-    return tuple(draw(chart, w) for chart in drawn if any(_finite(s) for s in chart.series.values()))
+    ordered = (replace(chart, series=dict(sorted(chart.series.items()))) for chart in drawn)
+    return tuple(draw(chart, w) for chart in ordered if any(_finite(s) for s in chart.series.values()))
 
 
 def draw(chart: Chart, w: Words) -> Markup:
     """A figure with its drawing, legend and a description for those who cannot see it."""
-    series = {name: _finite(samples) for name, samples in sorted(chart.series.items())}
+    series = {name: _finite(samples) for name, samples in chart.series.items()}
     times = [at for samples in series.values() for at, _ in samples]
     since, until = min(times), max(times)
     span = (until - since).total_seconds() or 1.0
@@ -84,7 +85,7 @@ def draw(chart: Chart, w: Words) -> Markup:
     for number, samples in enumerate(series.values()):
         plot.append(_path(samples, x, y, f"line s{number % _COLOURS}"))
     words = [_label(y(top * share), chart.unit(top * share)) for share in (0.5, 1.0)]
-    words += [_label(y(line.value), line.label) for line in chart.lines]
+    words += _levels([(y(line.value), line.label) for line in chart.lines])
     words += [_tick(x(at), w.clock(at)) for at in _ticks(since, until, w)]
     described = _described(series, chart.unit, w)
     return Markup(
@@ -199,6 +200,17 @@ def _band(band: tuple[datetime, datetime], x: Callable[[datetime], float]) -> Ma
 
 def _label(y: float, said: str) -> Markup:
     return Markup('<text x="0" y="{}">{}</text>').format(f"{_ABOVE + y - 4:.0f}", said)
+
+
+def _levels(levels: Sequence[tuple[float, str]]) -> list[Markup]:
+    """The levels' names at the right, where no axis stands; one that would lie on another goes above it."""
+    text = Markup('<text x="100%" y="{}" text-anchor="end">{}</text>')
+    found, free = [], math.inf
+    for y, said in sorted(levels, reverse=True):
+        free = min(_ABOVE + y - 4, free)
+        found.append(text.format(f"{free:.0f}", said))
+        free -= _LINE
+    return found
 
 
 def _tick(x: float, said: str) -> Markup:

@@ -11,6 +11,7 @@ from bongsu.core.alarms import Alarm, Why
 from bongsu.core.drill import Drilled, Verdict
 from bongsu.core.followup import Item
 from bongsu.core.review import Pace
+from bongsu.core.schedule import Directory
 from bongsu.render.notices import Notice
 from bongsu.render.words import N_, Words, clean, number_of, text_of, time_of
 from bongsu.store.outbox import Message
@@ -50,13 +51,14 @@ def section_words(w: Words) -> dict[str, str]:
     return {name: w.gettext(title) for name, title in _SECTIONS.items()}
 
 
-def item_row(item: Item, w: Words) -> tuple[str, str, str, str]:
-    """What, who, until when, and how it stands."""
+def item_row(item: Item, w: Words, directory: Directory | None = None) -> tuple[str, str, str, str]:
+    """What, who, until when, and how it stands. ``directory``: who knows the owner's name; None: as configured."""
+    owner = directory.name_of(item.owner) if directory else item.owner.partition(":")[2]
     state = w.gettext("open")
     if item.done_at is not None:
         done = w.gettext("done by %(by)s on %(date)s", by=clean(item.done_by), date=w.date(item.done_at))
         state = f"{done}: {clean(item.result)}" if item.result else done
-    return clean(item.text), clean(item.owner.partition(":")[2]), item.due.isoformat(), state
+    return clean(item.text), clean(owner), item.due.isoformat(), state
 
 
 def item_notice(message: Message, w: Words, page: str) -> Notice:
@@ -161,7 +163,7 @@ def trend(now: float | None, before: float | None) -> str:
 
 def pace_rows(now: Pace, before: Pace, w: Words) -> list[tuple[str, str, str]]:
     """Medians of this span and the one before: name, now, before."""
-    rows = [(w.gettext("Incidents"), w.number(now.incidents), w.number(before.incidents))]
+    rows = [(w.gettext("Number of incidents"), w.number(now.incidents), w.number(before.incidents))]
     for key, title in PACE.items():
         rows.append((w.gettext(title), _span(getattr(now, key), w), _span(getattr(before, key), w)))
     return rows

@@ -93,6 +93,13 @@ _KINDS = {
     "late_over": N_("Bongsu is on time again"),
     "heartbeat_missing": N_("heartbeat missing"),
     "heartbeat_back": N_("heartbeat back"),
+    "muting": N_("silence or maintenance"),
+    "contact": N_("Does this reach you?"),
+    "contact-report": N_("who can be reached"),
+    "readiness": N_("readiness"),
+    "item": N_("action item"),
+    "report": N_("incident report"),
+    "review": N_("review agenda"),
 }
 
 

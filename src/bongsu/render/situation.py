@@ -320,8 +320,13 @@ def acknowledged(s: Situation, w: Words) -> str:
     return said
 
 
-def rows(s: Situation, w: Words, *, acknowledged_too: bool = True) -> tuple[tuple[str, str], ...]:
-    """What is known, as label and value. A value that is not known is left out, or said to be unknown."""
+def rows(
+    s: Situation, w: Words, *, acknowledged_too: bool = True, trace_too: bool = True
+) -> tuple[tuple[str, str], ...]:
+    """What is known, as label and value. A value that is not known is left out, or said to be unknown.
+
+    ``trace_too``: the CPU as a line of blocks, for where no chart is.
+    """
     facts, found = s.facts, list[tuple[str, str]]()
     over = s.form in (Form.OVER, Form.FLAT)
     if over and s.elapsed_s:
@@ -329,7 +334,7 @@ def rows(s: Situation, w: Words, *, acknowledged_too: bool = True) -> tuple[tupl
     if text_of(facts, "machines"):
         found.append((w.gettext("Machines"), text_of(facts, "machines")))
     if over:
-        found += _measured(s, w)
+        found += _measured(s, w, trace_too=trace_too)
     told = (
         (w.gettext("Acknowledged by"), acknowledged(s, w) if acknowledged_too else ""),
         (w.gettext("Told before you"), text_of(facts, "told_before")),
@@ -341,7 +346,7 @@ def rows(s: Situation, w: Words, *, acknowledged_too: bool = True) -> tuple[tupl
     return tuple(found)
 
 
-def _measured(s: Situation, w: Words) -> list[tuple[str, str]]:
+def _measured(s: Situation, w: Words, *, trace_too: bool) -> list[tuple[str, str]]:
     facts: Mapping[str, object] = s.facts
     cpu, limit = number_of(facts, "cpu"), number_of(facts, "limit")
     found: list[tuple[str, str]] = []
@@ -353,7 +358,7 @@ def _measured(s: Situation, w: Words) -> list[tuple[str, str]]:
     if limit is not None:
         found.append((w.gettext("Baseline"), w.percent(limit)))
     trace = [math.nan if each == "-" else int(each) / 100 for each in text_of(facts, "trace").split()]
-    if trace:
+    if trace and trace_too:
         found.append((w.gettext("CPU until now"), f"{sparkline(trace, top=1.0)} ({w.duration(60 * len(trace))})"))
     balance, runway = number_of(facts, "balance"), number_of(facts, "runway_s")
     if balance is not None:

@@ -149,7 +149,7 @@ class Console(Controller):
             context.wall.now(),
             lambda: reports.collect(context, incident_id),
         )
-        told = Told(found, w)
+        told, charts = Told(found, w), charts_of(found, w)
         s = situation.situation_of(incident)
         values = {
             "fires": _fires(incident) if incident.open else 1,
@@ -160,9 +160,9 @@ class Console(Controller):
             "ended": w.time(found.ended_at, near=now, seconds=True) if found.ended_at else "",
             "first": situation.first(s, w),
             "notes": situation.notes(s, w),
-            "rows": situation.rows(s, w),
+            "rows": situation.rows(s, w, trace_too=not charts),
             "elapsed": w.duration(incident.seen.elapsed) if incident.seen.elapsed else "–",
-            "charts": charts_of(found, w),
+            "charts": charts,
             "counted": incident.service in context.logs,
             "in_care": incident.service in context.data,
             "unknown": told.unknown,

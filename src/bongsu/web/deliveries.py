@@ -159,7 +159,7 @@ def _row(message: Message, tries: list[Attempt], doubtful: dict[str, Suspect], w
         at=w.time(message.written_at, near=now, seconds=True),
         kind=kind_words(message, w),
         word=delivery_word(message.state, w),
-        tries=tuple((w.time(each.at, near=now, seconds=True), f"{each.outcome} {each.answer}") for each in tries),
+        tries=tuple((w.time(each.at, near=now, seconds=True), each.answer or each.outcome) for each in tries),
         suspect=w.time(suspect.since, near=now) if suspect else "",
         waits=_waits(message, w, now),
     )

@@ -41,13 +41,13 @@ def show_review(request: Request[Any, Any, Any], state: State) -> Response[str]:
         "agenda": found,
         "next": w.time(meeting.next(now)) if context.meeting else "",
         "waiting": [line(each, w, now) for each in found.unreviewed],
-        "overdue": [(each, item_row(each, w)) for each in found.overdue],
-        "coming": [(each, item_row(each, w)) for each in found.coming],
+        "overdue": [(each, item_row(each, w, context.directory)) for each in found.overdue],
+        "coming": [(each, item_row(each, w, context.directory)) for each in found.coming],
         "pace": pace_rows(found.now, found.before, w),
         "span": w.duration(meeting.every),
         "false_alarms": [(line(each.incident, w, now), alarm_why(each, w)) for each in found.false_alarms],
         "missed_alarms": [(line(each.incident, w, now), alarm_why(each, w)) for each in found.missed_alarms],
-        "drills": [drill_row(each, w) for each in found.drills],
+        "drills": [(each, drill_row(each, w)) for each in found.drills],
         "untaken": [line(each, w, now) for each in found.untaken],
     }
     return page(request, "review.html", values)

@@ -30,7 +30,9 @@ def steps(policy: Policy, directory: Directory, w: Words) -> list[Step]:
     """Everything that a policy tells somebody, in words."""
     found = []
     for tier in policy.tiers:
-        when = w.gettext("if nobody before can be reached") if tier.after >= NEVER else w.duration(tier.after)
+        when = w.duration(tier.after) if tier.after else w.gettext("at once")
+        if tier.after >= NEVER:
+            when = w.gettext("if nobody before can be reached")
         if tier.repeat is not None:
             when += w.gettext(", again every %(span)s until somebody takes it", span=w.duration(tier.repeat))
         found.append(Step(when, _names(tier.notify, directory, w)))
@@ -55,8 +57,7 @@ def _name(target: str, directory: Directory, w: Words) -> str:
     kind, _, name = target.partition(":")
     if kind == "on-call":
         return w.gettext("whoever is on call for %(name)s", name=name)
-    found = (directory.people if kind == "person" else directory.teams).get(name)
-    return found.name if found is not None else name
+    return directory.name_of(target)
 
 
 def _service(each: Service, context: Context, w: Words) -> dict[str, object]:

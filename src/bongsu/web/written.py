@@ -103,7 +103,7 @@ class Writing(Controller):
             "both": [title for name, title in section_words(w).items() if there.edition and name in there.edition.both],
             "approved": there.approval is not None,
             "approved_by": there.approval.by if there.approval else "",
-            "items": [(item, item_row(item, w)) for item in there.items],
+            "items": [(item, item_row(item, w, context.directory)) for item in there.items],
             "history": [(each.number, each.by, w.time(each.at, near=now)) for each in reversed(history)],
             "targets": [(f"person:{p.id}", p.name) for p in people] + [(f"team:{t.id}", t.name) for t in teams],
         }
