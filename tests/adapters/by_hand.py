@@ -126,8 +126,35 @@ def impact_by_hand(log: Sequence[Line], calm: Times, window: Times, rules: Rules
         blocked=_blocked(users_lines, window, judge, person) if any(x.get("method") for x in now) else None,
         left_early=sum(judge.gone(x) and not judge.failed(x) for x in now),
         nobody=sum(not person(x) for x in now),
+        refused=_refused(within(users_lines, calm), now, judge, person, failed + slow),
         left_out_by=LeftOut(*(out.count(why) for why in ("synthetic", "monitoring", "bots", "staff"))),
     )
+
+
+def _refused(before: list[Line], now: list[Line], judge: Judge, person: Any, hurt: list[Line]) -> Users:
+    def refusals(lines: list[Line], route: str, status: int) -> list[Line]:
+        return [
+            x
+            for x in lines
+            if x["status"] == status
+            and route_of(x, judge.rules) == route
+            and x.get("termination", "")[:1] not in ("S", "s")
+        ]
+
+    def on(lines: list[Line], route: str) -> int:
+        return sum(route_of(x, judge.rules) == route for x in lines)
+
+    least, most = set(), set()
+    for route, status in {(route_of(x, judge.rules), x["status"]) for x in now}:
+        if status not in (401, 403, 404, 409, 429):
+            continue
+        got, calm = refusals(now, route, status), len(refusals(before, route, status))
+        everything, everything_calm = on(now, route), on(before, route)
+        far_more = len(got) * max(everything_calm, 1) > 4 * calm * everything
+        if len(got) >= 20 and 100 * len(got) >= everything and far_more:
+            least |= {person(x) for x in got if x["user"]}
+            most |= {person(x) for x in got} - {""}
+    return Users(len(least - {person(x) for x in hurt if x["user"]}), len(most - {person(x) for x in hurt}))
 
 
 def _blocked(lines: Sequence[Line], window: Times, judge: Judge, person: Any) -> Users:

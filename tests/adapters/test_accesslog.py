@@ -87,6 +87,40 @@ def test_the_count_is_exact(tmp_path: Path, rules: Rules) -> None:
     assert sum(each.failed_requests for each in found.by_route) == by.failed_requests
 
 
+def with_refusals(seed: int, *, calm: float, now: float) -> list[Line]:
+    """Some of the orders and products are refused, in the calm time and in the window."""
+    chance, log = random.Random(seed), random_log(seed)
+    refusals = {"/orders": 409, "/products": 429, "/p/red-shoes": 404}
+    for each in log:
+        likely = now if each["ts"] >= WINDOW[0].isoformat() else calm
+        each["status"] = 200 if each["status"] in (404, 409) else each["status"]
+        each["user"] = each["user"] and f"u{chance.randint(1, 400)}"  # so many that not everybody is hurt otherwise
+        if each["path"] in refusals and chance.random() < likely:
+            each["status"] = refusals[each["path"]]
+    return log
+
+
+@pytest.mark.parametrize("seed", [1, 2, 3])
+def test_a_burst_of_refusals_is_counted_apart(tmp_path: Path, seed: int) -> None:
+    log = with_refusals(seed, calm=0.05, now=0.5)
+    found = counted(write(tmp_path / "edge.jsonl", log), rules=RULES)
+    assert found.impact == impact_by_hand(log, CALM, WINDOW, RULES)
+    assert 0 < found.impact.refused.identified < found.impact.refused.upper
+    assert {(each.route, each.status) for each in found.refusals} == {
+        ("/orders", 409), ("/products", 429), ("/p/{slug}", 404),
+    }  # fmt: skip
+    assert all(each.requests >= 20 and each.users.upper <= found.impact.refused.upper for each in found.refusals)
+    assert sum(each.users.upper for each in found.refusals) >= found.impact.refused.upper
+
+
+def test_refusals_that_rise_with_the_traffic_or_are_few_are_no_burst(tmp_path: Path) -> None:
+    for name, calm, now in (("same", 0.3, 0.5), ("few", 0.0, 0.04)):
+        log = with_refusals(4, calm=calm, now=now)
+        found = counted(write(tmp_path / f"{name}.jsonl", log), rules=RULES)
+        assert found.impact == impact_by_hand(log, CALM, WINDOW, RULES)
+        assert (found.impact.refused.upper, found.refusals) == (0, ())
+
+
 few = st.fixed_dictionaries(
     {
         "minute": st.integers(-1, 75),

@@ -16,7 +16,7 @@ from bongsu.adapters import logfiles
 from bongsu.adapters.counting import Counted, Fault, Piece, Task
 from bongsu.adapters.counting_sql import FINE, PARTS, Span, spans_of
 from bongsu.core.diagnosis import Rise, what_rose
-from bongsu.core.impact import Arrivals, Coverage, Impact, Joined, LeftOut, RouteImpact, Rules, Traffic, Users
+from bongsu.core.impact import Arrivals, Coverage, Impact, Joined, LeftOut, Refusal, RouteImpact, Rules, Traffic, Users
 from bongsu.core.missed import Estimate, Method, estimate
 from bongsu.core.timescale import Timescale
 from bongsu.ports import Unavailable
@@ -128,6 +128,10 @@ class Reading:
             by_route=self._by_route(),
             coverage=self._coverage(),
             unseen=self._unseen(),
+            refusals=tuple(
+                Refusal(route, status, int(n), int(calm), Users(least, most))
+                for route, status, n, calm, least, most in self._rows("refusals")
+            ),
         )
 
     def _rows(self, name: str) -> list[list[Any]]:
@@ -156,6 +160,7 @@ class Reading:
             left_early=row[9],
             nobody=row[10],
             left_out_by=LeftOut(**left),
+            refused=Users(*self._rows("refused")[0]),
         )
 
     def _methods(self) -> bool:

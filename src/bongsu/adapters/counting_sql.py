@@ -11,7 +11,15 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
-from bongsu.core.impact import SLOW_AT_LEAST, SLOW_FACTOR, Rules
+from bongsu.core.impact import (
+    REFUSALS,
+    REFUSED_AT_LEAST,
+    REFUSED_FACTOR,
+    REFUSED_PERCENT,
+    SLOW_AT_LEAST,
+    SLOW_FACTOR,
+    Rules,
+)
 
 NAMES = {
     "ts": "VARCHAR", "request_id": "VARCHAR", "method": "VARCHAR", "path": "VARCHAR", "status": "VARCHAR",
@@ -75,7 +83,7 @@ def script(
     parts += _joined(shop, columns, spans, rules) if shop else [_ALONE]
     if any(not file.endswith(".parquet") for file in (*edge, *shop)) or columns.get("ts") == "VARCHAR":
         parts = [_READ_TIMES_ONCE, *parts, "RESET disabled_optimizers;"]
-    return "\n".join([*parts, _pieces(spans), _tally(rules), _people(rules)])
+    return "\n".join([*parts, _pieces(spans), _tally(rules), _people(rules), _REFUSED])
 
 
 _READ_TIMES_ONCE = "SET disabled_optimizers = 'filter_pushdown';"
@@ -245,15 +253,18 @@ def _ms(span: timedelta) -> str:
     return repr(span.total_seconds() * 1000)
 
 
+_PERSON = """CASE WHEN t.who <> '' THEN 'u:' || t.who WHEN o.who <> '' THEN 'u:' || o.who
+  WHEN t.visitor <> '' THEN 'v:' || t.visitor ELSE '' END"""
+
+
 def _people(rules: Rules) -> str:
     goals = ", ".join(literal(f"{method} {route}") for method, route in rules.goals)
     goal = f"method || ' ' || route IN ({goals})" if goals else "method NOT IN ('', 'GET', 'HEAD', 'OPTIONS')"
-    return f"""CREATE TEMP TABLE people AS
-SELECT t.*, CASE WHEN t.who <> '' THEN 'u:' || t.who WHEN o.who <> '' THEN 'u:' || o.who
-  WHEN t.visitor <> '' THEN 'v:' || t.visitor ELSE '' END AS person
-FROM tally t LEFT JOIN (
-  SELECT visitor, min(who) AS who FROM tally WHERE left_out = '' AND NOT unusable AND who <> '' AND visitor <> ''
-  GROUP BY visitor HAVING count(DISTINCT who) = 1) o ON o.visitor = t.visitor
+    return f"""CREATE TEMP TABLE owner AS
+SELECT visitor, min(who) AS who FROM tally WHERE left_out = '' AND NOT unusable AND who <> '' AND visitor <> ''
+GROUP BY visitor HAVING count(DISTINCT who) = 1;
+CREATE TEMP TABLE people AS
+SELECT t.*, {_PERSON} AS person FROM tally t LEFT JOIN owner o ON o.visitor = t.visitor
 WHERE left_out = '' AND NOT unusable;
 CREATE TEMP TABLE hurt AS
 SELECT route, person, sum(n) AS n, sum(failed) AS failed, sum(slow) AS slow, sum(early) AS early,
@@ -271,6 +282,31 @@ FROM (
 ) WHERE failed_at IS NOT NULL GROUP BY route, person;"""
 
 
+_REFUSED = f"""CREATE TEMP TABLE refusal AS
+SELECT span, route, status, who, visitor, count(*) AS n FROM line
+WHERE status IN ({", ".join(map(str, REFUSALS))}) AND span IN ('calm', 'window') AND left_out = '' AND NOT unusable
+  AND left(termination, 1) NOT IN ('S', 's') GROUP BY ALL;
+CREATE TEMP TABLE burst AS
+SELECT * FROM (
+  SELECT route, status, coalesce(sum(n) FILTER (span = 'calm'), 0) AS calm,
+    coalesce(sum(n) FILTER (span = 'window'), 0) AS now FROM refusal GROUP BY route, status
+) JOIN (
+  SELECT route, coalesce(sum(n) FILTER (span = 'calm'), 0) AS all_calm,
+    coalesce(sum(n) FILTER (span = 'window'), 0) AS all_now FROM people GROUP BY route
+) USING (route)
+WHERE now >= {REFUSED_AT_LEAST} AND 100 * now >= {REFUSED_PERCENT} * all_now
+  AND now * greatest(all_calm, 1) > {REFUSED_FACTOR} * calm * all_now;
+CREATE TEMP TABLE refused AS
+SELECT route, status, person, sum(n) AS n, max(signed) AS signed, coalesce(max(hurt), 0) AS hurt,
+  coalesce(max(signed_hurt), 0) AS signed_hurt
+FROM (
+  SELECT t.route, t.status, n, CASE WHEN t.who <> '' THEN 1 ELSE 0 END AS signed, {_PERSON} AS person
+  FROM refusal t JOIN burst USING (route, status) LEFT JOIN owner o ON o.visitor = t.visitor WHERE span = 'window'
+) LEFT JOIN (
+  SELECT person, sum(failed + slow) AS hurt, sum(signed_failed + signed_slow) AS signed_hurt FROM hurt GROUP BY person
+) USING (person) GROUP BY route, status, person;"""
+_REFUSED_USERS = """count(DISTINCT person) FILTER (signed > 0 AND signed_hurt = 0),
+  count(DISTINCT person) FILTER (person <> '' AND hurt = 0)"""
 _USERS = """
   count(*) FILTER (signed_failed + signed_slow > 0), count(*) FILTER (failed + slow > 0 AND person <> ''),
   count(*) FILTER (signed_failed > 0), count(*) FILTER (failed > 0 AND person <> ''),
@@ -290,6 +326,9 @@ FIGURES = {
     "GROUP BY route, limit_ms, p95 ORDER BY sum(failed) + sum(slow) DESC, sum(n) DESC, route",
     "blocked_by_route": "SELECT route, count(*) FILTER (at_least), count(*) FILTER (at_most) FROM blocked "
     "GROUP BY route",
+    "refused": f"SELECT {_REFUSED_USERS} FROM refused",
+    "refusals": f"SELECT route, status, sum(refused.n), min(calm), {_REFUSED_USERS} FROM refused "
+    "JOIN burst USING (route, status) GROUP BY route, status ORDER BY sum(refused.n) DESC, route, status",
     "left_out": "SELECT left_out, sum(n) FROM tally WHERE span = 'window' AND left_out <> '' AND NOT unusable "
     "GROUP BY left_out",
     "unusable": "SELECT coalesce(sum(n), 0) FROM tally WHERE unusable",

@@ -6,6 +6,8 @@ definitions, applied request by request.
 - Failed: a 5xx, an answer broken off by the server, or no answer although the visitor waited longer than the limit.
 - Slowed: not failed, and a request slower than its route's limit.
 - Blocked: failed on a goal (to order, to pay), and no success of that goal after it, until ``grace`` after the window.
+- Refused: neither failed nor slowed, but got one of ``REFUSALS`` on a route where that status came far more often than
+  in the calm time (see ``Refusal``). Possibly affected, and no part of the affected.
 - Active: seen at all.
 
 A person is a signed-in user; a visitor's cookie that was seen with exactly one user is that user; any other cookie is
@@ -28,6 +30,10 @@ MONITORING = ("/actuator", "/healthz", "/metrics")
 """Paths that begin so are scrapes and health checks, not users' requests."""
 BOTS = (r"bot\b", "crawl", "spider", "slurp", "facebookexternalhit", "pingdom", "uptime", "kube-probe", "^Prometheus/")
 """User agents (regular expressions, in any case) of search engines and monitors."""
+REFUSALS = (401, 403, 404, 409, 429)
+"""Refusals of the application's own. A few are its business; a burst of them may be part of the trouble."""
+REFUSED_FACTOR, REFUSED_AT_LEAST, REFUSED_PERCENT = 4, 20, 1
+"""A burst: so many times the calm share of the route's requests, at least so many, and so much of them."""
 CHANGING = "every POST, PUT, PATCH and DELETE"
 """What the goals are when none is named."""
 
@@ -71,6 +77,17 @@ class LeftOut:
 
 
 @dataclass(frozen=True, slots=True)
+class Refusal:
+    """A burst of one status on one route; ``calm``: how many came in the calm time. ``users``: not hurt otherwise."""
+
+    route: str
+    status: int
+    requests: int
+    calm: int
+    users: Users
+
+
+@dataclass(frozen=True, slots=True)
 class Impact:
     """Users hurt in a window beside those seen at all, and requests without those left out.
 
@@ -90,6 +107,7 @@ class Impact:
     left_early: int = 0
     nobody: int = 0
     left_out_by: LeftOut = LeftOut()
+    refused: Users = Users()
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,6 +207,7 @@ class Traffic:
     by_route: tuple[RouteImpact, ...] = ()
     coverage: Coverage = field(default_factory=Coverage)
     unseen: Estimate | None = None
+    refusals: tuple[Refusal, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

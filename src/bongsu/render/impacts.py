@@ -66,6 +66,8 @@ class Hurt:
             (w.gettext("of these, did not reach their goal"), impact.blocked),
             (w.gettext("Active in that time"), impact.active),
         ]
+        if impact.refused.upper:
+            named.insert(-1, (w.gettext("Beside these, possibly: refused far more than before"), impact.refused))
         return [(name, *self._users(users), self._share(users)) for name, users in named]
 
     def _share(self, users: Users | None) -> str:
@@ -152,7 +154,20 @@ class Hurt:
     @property
     def doubts(self) -> list[str]:
         """What the log lacks or leaves open: measured, never guessed."""
-        return [*self._of_lines(), *self._of_people(), *self._of_the_join()]
+        return [*self._of_refusals(), *self._of_lines(), *self._of_people(), *self._of_the_join()]
+
+    def _of_refusals(self) -> Iterator[str]:
+        w = self.w
+        for each in self.measured.traffic.refusals:
+            yield w.gettext(
+                "%(n)s requests to %(route)s were refused with %(status)s, against %(calm)s in the calm time: "
+                "%(users)s users who were not hurt otherwise are possibly affected.",
+                n=w.number(each.requests),
+                route=clean(each.route),
+                status=str(each.status),
+                calm=w.number(each.calm),
+                users=w.number(each.users.upper),
+            )
 
     def _of_lines(self) -> Iterator[str]:
         w, found = self.w, self.measured.traffic.coverage
