@@ -79,6 +79,16 @@ def test_a_long_turn_ends_where_the_hours_of_a_layer_that_has_not_begun_yet_end_
     assert (seen.start, seen.end) == (start, datetime(2026, 2, 2, tzinfo=UTC))
 
 
+def test_a_layer_that_begins_in_a_year_costs_nothing_today(monkeypatch: pytest.MonkeyPatch) -> None:
+    start = datetime(2026, 1, 1, tzinfo=UTC)
+    hourly, distant = Rotation(("jimin", "sora"), Beat(start, HOUR)), Rotation(("minho",), Beat(start + 400 * DAY, DAY))
+    schedule, asked = Schedule((hourly, distant)), list[datetime]()
+    at = Schedule._at
+    monkeypatch.setattr(Schedule, "_at", lambda self, now: asked.append(now) or at(self, now))
+    assert len(schedule.whole_shifts(start, start + 5 * HOUR)) == 5
+    assert len(asked) < 20
+
+
 @given(st.sampled_from(ZONES), st.data(), moments)
 def test_a_beat_is_the_last_one_before(zone: tzinfo, data: st.DataObject, now: datetime) -> None:
     beat = data.draw(beats(zone))

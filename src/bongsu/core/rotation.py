@@ -178,8 +178,10 @@ class Schedule:
         if start >= end:
             return ()
         start, end = start.astimezone(UTC), end.astimezone(UTC)
-        beats = {at for layer in self.layers for at in layer.beats(start, end)}
-        # whoever holds at an edge of the window does so from a beat and to a beat, unless another layer comes between
+        begun = [layer for layer in self.layers if layer.people and layer.beat.start < end]
+        beats = {at for layer in begun for at in layer.beats(start, end)}
+        # whoever holds at an edge of the window does so from a beat and to a beat, unless another layer comes between;
+        # one that begins in a year holds nothing yet, and all the hours until then are not to be gone through
         first, last = min(beats | {start}), max(beats | {end})
         cuts = {start, end, *(at for layer in self.layers for at in layer.beats(first, last))}
         for each in self.overrides:
