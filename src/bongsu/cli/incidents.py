@@ -37,7 +37,7 @@ def list_incidents(server: Server = LOCAL, token_file: Token = TOKEN, as_json: J
     if as_json:
         _print_json(found)
         return
-    shown = table("id", "service", "policy", "status", "since", "over the limit", "taken by")
+    shown = table("id", "service", "policy", "status", "since", "over", "taken by")
     for each in found:
         seen, ack = each["seen"], each.get("ack") or {}
         over = str(timedelta(seconds=round(each["elapsed_s"])))
@@ -47,8 +47,8 @@ def list_incidents(server: Server = LOCAL, token_file: Token = TOKEN, as_json: J
 
 
 def _minute(at: str | None) -> str:
-    """An ISO time for a narrow column."""
-    return (at or "")[:16].replace("T", " ")
+    """An ISO time for a narrow column; the id tells the year."""
+    return (at or "")[5:16].replace("T", " ")
 
 
 @app.command()
