@@ -25,6 +25,7 @@ GAP_LINES = 30
 """A time without a line is a gap when so many were to be expected in it."""
 MOST_CLIENTS = 20
 DAY = timedelta(days=1)
+_ANSWER: msgspec.json.Decoder[Counted | Fault] = msgspec.json.Decoder(Counted | Fault)
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +102,7 @@ class EdgeLog:
             raise Unavailable(f"counting {named} took longer than {self.timeout:g} s; ask for a shorter time") from None
         if child.returncode != 0:
             raise Unavailable(f"counting {named} failed: {child.stderr.decode(errors='replace')[-500:].strip()}")
-        answer: Counted | Fault = msgspec.json.decode(child.stdout, type=Counted | Fault)
+        answer = _ANSWER.decode(child.stdout)
         if isinstance(answer, Fault):
             raise Unavailable(f"counting {named}: {answer.fault}")
         return answer

@@ -19,6 +19,7 @@ from bongsu.core.errors import InvalidInput, NotFound
 _DRAFT = ".part"
 _LOCK = ".bongsu-data.lock"
 _BLOCK = 1 << 20
+_MANIFEST = msgspec.json.Decoder(Backup)
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +77,7 @@ class BackupFolder:
         found = []
         for manifest in self.path.glob(f"{self.database}-*.dump.json"):
             try:
-                found.append(msgspec.json.decode(manifest.read_bytes(), type=Backup))
+                found.append(_MANIFEST.decode(manifest.read_bytes()))
             except (OSError, msgspec.MsgspecError) as error:
                 file, nothing = manifest.name.removesuffix(".json"), datetime(1970, 1, 1, tzinfo=UTC)
                 found.append(Backup(file, self.database, nothing, 0, 0, "", 0, "", fault=f"its manifest: {error}"))

@@ -27,6 +27,9 @@ class _Result(msgspec.Struct):
     expectations: list[_Expectation]
 
 
+_RESULT = msgspec.json.Decoder(_Result)
+
+
 def newest(folder: Path) -> tuple[Drilled, ...]:
     """The last ``MOST`` drills, the last one first; what cannot be read says why."""
     try:
@@ -49,7 +52,7 @@ def _ended(folder: Path) -> datetime:
 
 def _read(folder: Path, at: datetime) -> Drilled:
     try:
-        result = msgspec.json.decode((folder / RESULT).read_bytes(), type=_Result)
+        result = _RESULT.decode((folder / RESULT).read_bytes())
     except FileNotFoundError:
         return Drilled(folder.name, at, problem=f"it left no {RESULT}: it was broken off, or is still running")
     except OSError as error:

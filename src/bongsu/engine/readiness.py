@@ -13,6 +13,7 @@ from bongsu.render.notices import Notice
 from bongsu.render.people import readiness_notice
 from bongsu.render.words import Words
 from bongsu.store import contacts, suspects
+from bongsu.store.columns import unpack
 from bongsu.store.database import Transaction
 from bongsu.store.outbox import Message
 
@@ -68,5 +69,5 @@ def _mail(tx: Transaction, context: Context, slot: datetime) -> None:
 
 def told(context: Context, message: Message, w: Words) -> Notice:  # noqa: ARG001 - every notice is made so
     """The weekly mail."""
-    wrong = msgspec.json.decode(str(message.facts["faults"]), type=list[Fault])
+    wrong = unpack(str(message.facts["faults"]), list[Fault])
     return readiness_notice(wrong, str(message.facts["link"]), w)

@@ -16,7 +16,7 @@ from sqlalchemy import Connection, Row, Select, bindparam, delete, select, tuple
 
 from bongsu.core.alert import Alert
 from bongsu.core.routing import Destination
-from bongsu.store.columns import microseconds
+from bongsu.store.columns import microseconds, unpack
 from bongsu.store.schema import alerts
 
 
@@ -179,7 +179,7 @@ def _kept(tx: Connection, query: Select[Any]) -> list[Kept]:
 
 
 def _one(row: Row[Any]) -> Kept:
-    body = msgspec.json.decode(row.body, type=Body)
+    body = unpack(row.body, Body)
     alert = Alert(body.labels, row.starts_at, row.ends_at, body.annotations, body.generator_url)
     to = Destination(row.service, row.policy, row.group_key)
     return Kept(row.id, alert, row.fingerprint, row.received_at, to, row.incident_id)

@@ -9,16 +9,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-import msgspec
 from sqlalchemy import Connection, Select, delete, select
 
 from bongsu.core.balance import Balance
 from bongsu.core.scoring import Score
-from bongsu.store.columns import pack
+from bongsu.store.columns import decoder, pack
 from bongsu.store.schema import balances
 
 _FRESH = pack(Score())
-_BALANCE, _SCORE = msgspec.json.Decoder(Balance), msgspec.json.Decoder(Score)
+_BALANCE, _SCORE = decoder(Balance), decoder(Score)
 _ROWS = {
     # one round trip on each: SQLite steps a prepared statement, PostgreSQL unfolds three arrays
     "sqlite": "VALUES (?, ?, ?, ?)",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from datetime import UTC, datetime, timedelta
 from typing import Any, TypeVar
 
@@ -10,6 +11,8 @@ from sqlalchemy import BigInteger, Dialect
 from sqlalchemy.types import TypeDecorator
 
 T = TypeVar("T")
+_DECODERS: dict[Any, msgspec.json.Decoder[Any]] = {}
+_MAKING = threading.Lock()
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -39,6 +42,19 @@ def pack(value: Any) -> str:
     return msgspec.json.encode(value).decode()
 
 
+def decoder(kind: type[T]) -> msgspec.json.Decoder[T]:
+    """What reads this kind of value, made once.
+
+    One at a time: msgspec 0.22 ends the process by a segmentation fault when two threads meet a dataclass for the first
+    time together. So decoders of types are made here, or when a module is loaded.
+    """
+    known = _DECODERS.get(kind)
+    if known is None:
+        with _MAKING:
+            known = _DECODERS.setdefault(kind, msgspec.json.Decoder(kind))
+    return known
+
+
 def unpack(text: str, kind: type[T]) -> T:
     """A core value from JSON text."""
-    return msgspec.json.decode(text, type=kind)
+    return decoder(kind).decode(text)

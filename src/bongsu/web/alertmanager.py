@@ -66,13 +66,16 @@ class PostedSilence(msgspec.Struct, rename="camel"):
     id: str = ""
 
 
+_POSTED = msgspec.json.Decoder(list[PostedAlert])
+
+
 def read_alerts(body: bytes, context: Context) -> tuple[list[Alert], list[str]]:
     """Decode a posted list: the alerts that can be kept, and every fault with its place.
 
     Raises InvalidInput when it is no list of alerts at all.
     """
     try:
-        posted = msgspec.json.decode(body, type=list[PostedAlert])
+        posted = _POSTED.decode(body)
     except UNREADABLE as error:
         raise InvalidInput([f"the body is not a list of alerts: {error}"]) from None
     now = context.clock.now()

@@ -55,6 +55,9 @@ class Plain(msgspec.Struct):
     url: str = ""
 
 
+_HOOK, _PLAIN = msgspec.json.Decoder(Hook), msgspec.json.Decoder(Plain)
+
+
 @post("/{name:str}", status_code=202, opt={"right": "public"})
 async def take_hook(request: _Request, state: State, name: FromPath[str]) -> dict[str, int]:
     """Take alerts in; they are on disk when this answers with how many."""
@@ -81,12 +84,12 @@ def read_hook(body: bytes, integration: Integration, context: Context) -> list[A
     """Decode a webhook. Raises InvalidInput with every fault and its place."""
     try:
         if integration.form == "plain":
-            plain = msgspec.json.decode(body, type=Plain)
+            plain = _PLAIN.decode(body)
             labels = {"alertname": plain.title, **({"key": plain.key} if plain.key else {}), **plain.labels}
             annotations = {"summary": plain.summary} if plain.summary else {}
             found = [HookAlert(labels, plain.status, annotations, generator_url=plain.url)]
         else:
-            found = msgspec.json.decode(body, type=Hook).alerts
+            found = _HOOK.decode(body).alerts
     except UNREADABLE as error:
         raise InvalidInput([f"the body is not a webhook of the form {integration.form!r}: {error}"]) from None
     problems: list[str] = []
