@@ -325,7 +325,8 @@ def bootstrap(config: Config) -> Context:
     db = Database(config.store.url)
     migrate(db)
     wall, shared = wall_of(config, db)
-    services = {name: service_of(name, each, config) for name, each in config.service.items()}
+    watched = config.service.items()
+    services = {name: service_of(name, each, config) for name, each in watched}
     verify, readiness = weeklies_of(config)
     return Context(
         db=db,
@@ -358,13 +359,9 @@ def bootstrap(config: Config) -> Context:
         link_key=secret(config.web.secrets, "link_key").encode(),
         api_token=secret(config.web.secrets, "api_token"),
         balancers={
-            name: HAProxy(each.balancer.socket, each.balancer.backend)
-            for name, each in config.service.items()
-            if each.balancer is not None
+            name: HAProxy(each.balancer.socket, each.balancer.backend) for name, each in watched if each.balancer
         },
-        machines={
-            name: LabHost(each.machines.url) for name, each in config.service.items() if each.machines is not None
-        },
+        machines={name: LabHost(each.machines.url) for name, each in watched if each.machines},
         providers=providers_of(config, services),
         logs=logs_of(config),
         timescale=scale,

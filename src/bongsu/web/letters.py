@@ -67,6 +67,14 @@ def bearer_of(context: Context, token: str) -> Bearer:
     return Bearer(found.name, spoken(found.locale), incident_id, context.directory.zone_of(recipient))
 
 
+def acting(request: Request[Any, Any, Any], context: Context, token: str, what: str, **asked: Any) -> Bearer:
+    """Whose link this is, who does something with it now: the audit log's line is theirs. Raises as ``bearer_of``."""
+    bearer = bearer_of(context, token)
+    act_by(request, bearer.name, Via.LINK, what, bearer.incident_id)
+    audit.tell(**asked)
+    return bearer
+
+
 class Letters(Controller):
     """What the bearer of a link may do."""
 
@@ -103,8 +111,7 @@ class Letters(Controller):
     def acknowledge(self, request: Request[Any, Any, Any], state: State, token: FromPath[str]) -> Redirect:
         """Take the incident, then show how it stands."""
         context: Context = state.context
-        bearer = bearer_of(context, token)
-        act_by(request, bearer.name, Via.LINK, "acknowledge", bearer.incident_id)
+        bearer = acting(request, context, token, "acknowledge")
         command.acknowledge(context, bearer.incident_id, bearer.name)
         return back(request, token)
 
@@ -119,9 +126,7 @@ class Letters(Controller):
     ) -> Redirect:
         """Judge it urgent or not, then show how it stands."""
         context: Context = state.context
-        bearer = bearer_of(context, token)
-        act_by(request, bearer.name, Via.LINK, "triage", bearer.incident_id)
-        audit.tell(verdict=data.verdict, why=data.why)
+        bearer = acting(request, context, token, "triage", verdict=data.verdict, why=data.why)
         command.triage(context, bearer.incident_id, bearer.name, urgent=data.verdict == "urgent", why=data.why)
         return back(request, token)
 

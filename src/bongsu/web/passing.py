@@ -14,12 +14,10 @@ from litestar.datastructures import State
 from litestar.params import FromPath, URLEncodedBody
 from litestar.response import Redirect
 
-from bongsu.core.access import Via
-from bongsu.engine import audit, command
+from bongsu.engine import command
 from bongsu.engine.context import Context
-from bongsu.web.letters import back, bearer_of
+from bongsu.web.letters import acting, back
 from bongsu.web.pages import ERROR_PAGES
-from bongsu.web.rights import act_by
 
 PUBLIC = {"right": "public"}
 
@@ -59,9 +57,7 @@ class Passing(Controller):
     ) -> Redirect:
         """Hand it to somebody else, then show how it stands."""
         context: Context = state.context
-        bearer = bearer_of(context, token)
-        act_by(request, bearer.name, Via.LINK, "reassign", bearer.incident_id)
-        audit.tell(to=data.to)
+        bearer = acting(request, context, token, "reassign", to=data.to)
         command.reassign(context, bearer.incident_id, bearer.name, data.to)
         return back(request, token)
 
@@ -71,9 +67,7 @@ class Passing(Controller):
     ) -> Redirect:
         """Take it and let the next tiers wait."""
         context: Context = state.context
-        bearer = bearer_of(context, token)
-        act_by(request, bearer.name, Via.LINK, "snooze", bearer.incident_id)
-        audit.tell(minutes=data.minutes)
+        bearer = acting(request, context, token, "snooze", minutes=data.minutes)
         command.snooze(context, bearer.incident_id, bearer.name, timedelta(minutes=min(data.minutes, 10_000)))
         return back(request, token)
 
@@ -83,9 +77,7 @@ class Passing(Controller):
     ) -> Redirect:
         """Tell a tier now."""
         context: Context = state.context
-        bearer = bearer_of(context, token)
-        act_by(request, bearer.name, Via.LINK, "escalate", bearer.incident_id)
-        audit.tell(tier=data.tier)
+        bearer = acting(request, context, token, "escalate", tier=data.tier)
         command.escalate(context, bearer.incident_id, bearer.name, data.tier)
         return back(request, token)
 
