@@ -27,16 +27,18 @@ def route_template(scope: Scope, outer_root: str = "") -> str:
 
     ``outer_root`` is the root path before routing: what a mount added to it belongs to the template.
     """
-    noted: str | None = scope.get(ROUTE) or scope.get("path_template")
-    if noted:
-        return noted
     # FastAPI leaves the route as it was written, without the prefix of the router it was included by,
     # and keeps the whole path beside it.
-    route, included = scope.get("route"), scope.get("fastapi")
+    included = scope.get("fastapi")
     context = included.get("effective_route_context") if included else None
-    template = getattr(context, "path_format", None) or getattr(route, "path", None)
-    if hasattr(route, "routes"):
-        template = None  # the last match was a mount, and nothing inside it
+    template: str | None = getattr(context, "path_format", "")
+    if not template:
+        noted: str | None = scope.get(ROUTE) or scope.get("path_template")
+        if noted:
+            return noted
+        route = scope.get("route")
+        # With routes of its own, the last match was a mount, and nothing inside it.
+        template = None if hasattr(route, "routes") else getattr(route, "path", None)
     root = scope.get("root_path", "")
     if root != outer_root and root.startswith(outer_root):
         return _below_mount(scope, root[len(outer_root) :], template)

@@ -5,10 +5,11 @@ Times are seconds of ``time.perf_counter``. A hot path has read that clock anywa
 
 from __future__ import annotations
 
-from bisect import bisect_left
+from bisect import bisect_right
 from collections.abc import Callable, Sequence
 from itertools import accumulate
-from threading import RLock
+from math import fsum
+from threading import Lock
 from time import perf_counter
 
 STEP = 60.0
@@ -52,7 +53,7 @@ class Timer:
     __slots__ = ("_bounds", "_counts", "_fresh", "_lock", "_maximum", "_sum", "record")
 
     def __init__(self, bounds: Sequence[float] = ()) -> None:
-        self._lock = RLock()  # a body that the garbage collector finds ends its request from within
+        self._lock = Lock()
         self._bounds = bounds
         self._fresh: list[float] = []
         self._counts = [0] * (len(bounds) + 1)
@@ -61,20 +62,29 @@ class Timer:
         self.record: Callable[[float], None] = self._fresh.append
 
     def settle(self, now: float) -> None:
-        """Count what has been recorded; others may go on recording. Each value is taken out by one step."""
-        fresh, counts, bounds, longest = self._fresh, self._counts, self._bounds, -1.0
-        with self._lock:
-            while fresh:
-                seconds = fresh.pop()
-                counts[bisect_left(bounds, seconds)] += 1
-                self._sum += seconds
-                longest = max(longest, seconds)
-            if longest >= 0:
-                self._maximum.record(longest, now)
+        """Count what has been recorded, unless somebody is at it: another thread, or this one, further out."""
+        if self._lock.acquire(blocking=False):
+            try:
+                self._settle(now)
+            finally:
+                self._lock.release()
+
+    def _settle(self, now: float) -> None:
+        fresh = sorted(self._fresh)
+        del self._fresh[: len(fresh)]  # what has been recorded since stands behind them
+        if not fresh:
+            return
+        below = 0
+        for place, bound in enumerate(self._bounds):
+            below, before = bisect_right(fresh, bound), below
+            self._counts[place] += below - before
+        self._counts[-1] += len(fresh) - below
+        self._sum += fsum(fresh)
+        self._maximum.record(fresh[-1], now)
 
     def read(self) -> tuple[list[int], float, float]:
         """How many were up to each bound and in all, their sum, and the recent maximum."""
         now = perf_counter()
         with self._lock:
-            self.settle(now)
+            self._settle(now)
             return list(accumulate(self._counts)), self._sum, self._maximum.value(now)

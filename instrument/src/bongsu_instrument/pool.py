@@ -39,8 +39,9 @@ class PoolWatch(ABC):
         self.usage = Timer()
         self.timeouts = 0
         self._taken: dict[int, float] = {}
-        self._settled = perf_counter()
         self._lock = Lock()
+        self._returned = self._make_returned()
+        """To be called with every connection that comes back. A closure, as all that every request goes through."""
 
     @abstractmethod
     def read(self) -> PoolReading:
@@ -50,16 +51,22 @@ class PoolWatch(ABC):
     def stop(self) -> None:
         """Take off what was put around the pool."""
 
-    def _returned(self, connection: object) -> None:
-        began = self._taken.pop(id(connection), None)
-        if began is None:
-            return
-        now = perf_counter()
-        self.usage.record(now - began)
-        if now - self._settled > SETTLED:
-            self._settled = now
-            self.acquire.settle(now)
-            self.usage.settle(now)
+    def _make_returned(self) -> Callable[[object], None]:
+        taken, used, settled = self._taken, self.usage.record, perf_counter()
+
+        def returned(connection: object) -> None:
+            nonlocal settled
+            began = taken.pop(id(connection), None)
+            if began is None:
+                return
+            now = perf_counter()
+            used(now - began)
+            if now - settled > SETTLED:
+                settled = now
+                self.acquire.settle(now)
+                self.usage.settle(now)
+
+        return returned
 
     def _refused(self, began: float, *, in_vain: bool) -> None:
         now = perf_counter()

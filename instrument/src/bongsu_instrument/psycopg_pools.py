@@ -7,7 +7,7 @@ no maximum and mix time-outs with other errors, so a thin wrapper around ``getco
 from __future__ import annotations
 
 import inspect
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from time import perf_counter
 from typing import Any, Protocol
 
@@ -33,42 +33,50 @@ class PsycopgWatch(PoolWatch):
     def __init__(self, pool: PsycopgPool, name: str) -> None:
         super().__init__(name)
         self._pool = pool
-        self._getconn, self._putconn = pool.getconn, pool.putconn
         # On the instance, so that the pool's own `connection()` goes through them as well.
-        if inspect.iscoroutinefunction(pool.getconn):
-            vars(pool).update(getconn=self._awaited_getconn, putconn=self._awaited_putconn)
-        else:
-            vars(pool).update(getconn=self._timed_getconn, putconn=self._timed_putconn)
+        wrapped = self._awaited if inspect.iscoroutinefunction(pool.getconn) else self._timed
+        getconn, putconn = wrapped(pool.getconn, pool.putconn)
+        vars(pool).update(getconn=getconn, putconn=putconn)
 
-    def _timed_getconn(self, timeout: float | None = None) -> Any:
-        began = perf_counter()
-        try:
-            connection = self._getconn(timeout)
-        except BaseException as failure:
-            self._refused(began, in_vain=_is_timeout(failure))
-            raise
-        now = self._taken[id(connection)] = perf_counter()
-        self.acquire.record(now - began)
-        return connection
+    def _timed(self, take: Callable[..., Any], give: Callable[[Any], None]) -> tuple[Callable[..., Any], ...]:
+        taken, acquired, returned = self._taken, self.acquire.record, self._returned
 
-    async def _awaited_getconn(self, timeout: float | None = None) -> Any:
-        began = perf_counter()
-        try:
-            connection = await self._getconn(timeout)
-        except BaseException as failure:  # also a cancelled wait has been one
-            self._refused(began, in_vain=_is_timeout(failure))
-            raise
-        now = self._taken[id(connection)] = perf_counter()
-        self.acquire.record(now - began)
-        return connection
+        def getconn(timeout: float | None = None) -> Any:
+            began = perf_counter()
+            try:
+                connection = take(timeout)
+            except BaseException as failure:
+                self._refused(began, in_vain=_is_timeout(failure))
+                raise
+            now = taken[id(connection)] = perf_counter()
+            acquired(now - began)
+            return connection
 
-    def _timed_putconn(self, conn: Any) -> None:
-        self._returned(conn)
-        self._putconn(conn)
+        def putconn(conn: Any) -> None:
+            returned(conn)
+            give(conn)
 
-    async def _awaited_putconn(self, conn: Any) -> None:
-        self._returned(conn)
-        await self._putconn(conn)
+        return getconn, putconn
+
+    def _awaited(self, take: Callable[..., Any], give: Callable[[Any], Any]) -> tuple[Callable[..., Any], ...]:
+        taken, acquired, returned = self._taken, self.acquire.record, self._returned
+
+        async def getconn(timeout: float | None = None) -> Any:
+            began = perf_counter()
+            try:
+                connection = await take(timeout)
+            except BaseException as failure:  # also a cancelled wait has been one
+                self._refused(began, in_vain=_is_timeout(failure))
+                raise
+            now = taken[id(connection)] = perf_counter()
+            acquired(now - began)
+            return connection
+
+        async def putconn(conn: Any) -> None:
+            returned(conn)
+            await give(conn)
+
+        return getconn, putconn
 
     def read(self) -> PoolReading:
         """From the pool's statistics. How long the longest opening took, the pool does not tell."""

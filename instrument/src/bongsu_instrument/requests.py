@@ -88,37 +88,51 @@ class RequestMeters:
         self._timers: dict[Key, Timer] = {}
         self._labels: dict[Key, tuple[str, ...]] = {}
         self._uris, self._errors = FirstNames("uris", max_uris), FirstNames("errors", MAX_ERRORS)
-        self._making = Lock()
+        self._ended: list[tuple[str, str, int, str | None, float]] = []
+        self._counting = Lock()
         self._settled = perf_counter()
         self.active: set[Request] = set()
         """Those that are under way; whoever meets a request puts it in, ``end`` takes it out."""
         registry.register(self)
 
     def end(self, request: Request, uri: str | None, status: int, error: str | None) -> None:
-        """It is over. ``uri``: the route's template, None where none matched; ``status`` 0: no answer."""
+        """It is over. ``uri``: the route's template, None where none matched; ``status`` 0: no answer.
+
+        Every request of a busy service comes by here, when nothing of ours is in the processor's cache. So it is only
+        noted, and counted with others.
+        """
         now = perf_counter()
         self.active.discard(request)
-        key = request.method, uri or UNKNOWN, status, error
-        timer = self._timers.get(key) or self._timer(*key)
-        timer.record(now - request.began)
-        if now - self._settled > SETTLED:
-            self._settled = now
-            for each in list(self._timers.values()):
-                each.settle(now)
+        self._ended.append((request.method, uri or UNKNOWN, status, error, now - request.began))
+        # Not while somebody counts: another thread, or this one, where the garbage collector ends a lost request.
+        if now - self._settled > SETTLED and self._counting.acquire(blocking=False):
+            try:
+                self._count(now)
+            finally:
+                self._counting.release()
+
+    def _count(self, now: float) -> None:
+        self._settled = now
+        ended = self._ended[:]
+        del self._ended[: len(ended)]  # what has ended since stands behind them
+        for method, uri, status, error, seconds in ended:
+            timer = self._timers.get((method, uri, status, error)) or self._timer(method, uri, status, error)
+            timer.record(seconds)
+        for each in self._timers.values():
+            each.settle(now)
 
     def _timer(self, method: str, uri: str, status: int, error: str | None) -> Timer:
-        with self._making:
-            # Kept by what is left within the bounds only, or the look-up itself would grow with what clients send.
-            method = _known(method)
-            uri = self._uris.bounded(uri)
-            status = status if 100 <= status <= 599 else 0
-            error = self._errors.bounded(error) if error else None
-            key = method, uri, status, error
-            if key not in self._timers:
-                name = error or NONE
-                self._labels[key] = method, uri, str(status) if status else UNKNOWN, outcome(status), name, name
-                self._timers[key] = Timer(self._bounds)
-            return self._timers[key]
+        # Kept by what is left within the bounds only, or the look-up itself would grow with what clients send.
+        method = _known(method)
+        uri = self._uris.bounded(uri)
+        status = status if 100 <= status <= 599 else 0
+        error = self._errors.bounded(error) if error else None
+        key = method, uri, status, error
+        if key not in self._timers:
+            name = error or NONE
+            self._labels[key] = method, uri, str(status) if status else UNKNOWN, outcome(status), name, name
+            self._timers[key] = Timer(self._bounds)
+        return self._timers[key]
 
     def describe(self) -> Iterable[Metric]:
         """Names are known at scrape time only."""
@@ -130,8 +144,10 @@ class RequestMeters:
         histograms = HistogramMetricFamily(name, _HELP, labels=LABELS)
         maximum = GaugeMetricFamily(f"{name}_max", f"{_HELP}, recent maximum", labels=LABELS)
         bounds = [*map(floatToGoString, self._bounds), "+Inf"]
-        for key, timer in list(self._timers.items()):
-            counts, total, longest = timer.read()
+        with self._counting:
+            self._count(perf_counter())
+            read = {key: timer.read() for key, timer in self._timers.items()}
+        for key, (counts, total, longest) in read.items():
             histograms.add_metric(self._labels[key], list(zip(bounds, counts, strict=True)), total)
             maximum.add_metric(self._labels[key], longest)
         yield histograms
