@@ -43,9 +43,11 @@ def alertmanager() -> Iterator[int]:
         command += [f"--web.listen-address=127.0.0.1:{port}", "--cluster.listen-address="]
         process = subprocess.Popen(command, stderr=subprocess.DEVNULL)
         wait_for("Alertmanager", lambda: answers(f"http://127.0.0.1:{port}/-/ready"))
-        yield port
-        process.terminate()
-        process.wait(20)
+        try:
+            yield port
+        finally:
+            process.terminate()
+            process.wait(20)
 
 
 @contextmanager
@@ -53,10 +55,12 @@ def bongsu(store: str) -> Iterator[int]:
     """``bongsu serve``; its port."""
     folder = Path(tempfile.mkdtemp(dir=Path.cwd() / "var"))
     server = Server(folder, store)
-    yield server.port
-    server.process.terminate()
-    server.process.wait(20)
-    shutil.rmtree(folder)
+    try:
+        yield server.port
+    finally:
+        server.process.terminate()
+        server.process.wait(20)
+        shutil.rmtree(folder)
 
 
 def answers(url: str) -> bool:

@@ -128,9 +128,11 @@ def alertmanager(sink: Sink) -> Iterator[Peer]:
         command += [f"--web.listen-address=127.0.0.1:{port}", "--cluster.listen-address="]
         process = subprocess.Popen(command, stderr=subprocess.DEVNULL)
         wait_for("Alertmanager", lambda: answers(f"http://127.0.0.1:{port}/-/ready"))
-        yield Peer(port, sink)
-        process.terminate()
-        process.wait(20)
+        try:
+            yield Peer(port, sink)
+        finally:
+            process.terminate()
+            process.wait(20)
 
 
 @contextmanager
@@ -145,11 +147,13 @@ def bongsu(sink: Sink, store: str = "") -> Iterator[Peer]:
     with (folder / "log").open("wb") as log:
         command = [sys.executable, "-m", "bongsu", "serve", "--config", str(folder / "bongsu.toml")]
         process = subprocess.Popen([*command, "--log-level", "warning"], stdout=log, stderr=log)
-    wait_for("bongsu serve", lambda: answers(f"http://127.0.0.1:{port}/readyz"))
-    yield Peer(port, sink)
-    process.terminate()
-    process.wait(20)
-    shutil.rmtree(folder)
+    try:
+        wait_for("bongsu serve", lambda: answers(f"http://127.0.0.1:{port}/readyz"))
+        yield Peer(port, sink)
+    finally:
+        process.terminate()
+        process.wait(20)
+        shutil.rmtree(folder)
 
 
 def singles(peer: Peer) -> list[float]:

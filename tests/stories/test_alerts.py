@@ -63,6 +63,16 @@ def test_alerts_of_one_service_are_one_incident_and_it_names_them(world: World) 
     assert world.incident("alerts").seen.machines == ("m1", "m2")
 
 
+def test_in_a_storm_of_alerts_one_decision_speaks_for_many(world: World) -> None:
+    world.alert("PoolTimeouts", seconds=3600, instance="m1")
+    assert world.incident("alerts").seen.machines == ("m1",)  # the first is decided on while it is kept
+    world.alert("PoolTimeouts", seconds=3600, instance="m2")
+    world.alert("PoolTimeouts", seconds=3600, instance="m3")
+    assert world.incident("alerts").seen.machines == ("m1",)
+    world.advance(seconds=5)
+    assert world.incident("alerts").seen.machines == ("m1", "m2", "m3")
+
+
 def test_a_route_chooses_service_policy_and_one_incident_for_each_group(world: World) -> None:
     world.routes = (Route((parse('severity="page"'),), "shop", "at-once", ("alertname",)),)
     world.restart()

@@ -102,7 +102,8 @@ def _kept_and_decided(
     context: Context, arrivals: Sequence[Arrival], rows: Sequence[Row8], touched: set[Destination]
 ) -> bool:
     """A few alerts that come alone are decided on in the transaction that keeps them: the mail is a sync earlier."""
-    if len(arrivals) > 1 or len(rows) > FEW or context.touched.waiting:
+    lately = context.touched.lately(touched, context.wall.now())
+    if len(arrivals) > 1 or len(rows) > FEW or context.touched.waiting or lately:
         return False
 
     def both(tx: Transaction) -> None:
@@ -158,6 +159,7 @@ def _decide_all(context: Context, destinations: Iterable[Destination]) -> None:
 
 def _decide_some(tx: Transaction, context: Context, these: Sequence[Destination]) -> None:
     alerts.lock_homeless(tx, these, context.clock.now())
+    context.touched.decided(these, context.wall.now())
     for each in these:
         _decide(tx, context, each)
 

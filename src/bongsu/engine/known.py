@@ -18,6 +18,7 @@ from bongsu.store.outbox import Message
 
 TRACED = 30
 """Minutes of service time that a trace goes back."""
+LATELY = timedelta(seconds=1)
 _MOST = 200_000
 _AT_ONCE = 256
 
@@ -95,6 +96,7 @@ class Touched:
         self.due = threading.Event()
         self._guard = threading.Lock()
         self._waiting: set[Destination] = set()
+        self._decided: dict[Destination, datetime] = {}
         self._looked_at: datetime | None = None
 
     def look(self, now: datetime) -> datetime | None:
@@ -120,6 +122,16 @@ class Touched:
             taken, self._waiting = self._waiting, set()
             self.due.clear()
         return taken
+
+    def decided(self, destinations: Iterable[Destination], now: datetime) -> None:
+        """They are being decided on."""
+        with self._guard:
+            self._decided = {to: at for to, at in self._decided.items() if now - at < LATELY}
+            self._decided |= dict.fromkeys(destinations, now)
+
+    def lately(self, destinations: Iterable[Destination], now: datetime) -> bool:
+        """Whether one of them was decided on a moment ago: in a storm once for many alerts will do."""
+        return any(to in self._decided and now - self._decided[to] < LATELY for to in destinations)
 
 
 class Traces:

@@ -127,11 +127,11 @@ class Worker:
             self._guard("keep", lambda: intake.keep_arriving(self._context))
 
     def _decide(self) -> None:
-        """At once when it is quiet; in a storm of alerts deciding takes a tenth of the time at the most."""
+        """At once when it is quiet; in a storm, when more wait already, deciding takes a tenth of the time at most."""
         began = self._context.wall.now()
         self._guard("arrived", lambda: intake.decide_touched(self._context))
         took = (self._context.wall.now() - began).total_seconds()
-        if took > STORM:
+        if took > STORM or self._context.touched.waiting:
             self._stop.wait(9 * took)
 
     def _respond(self) -> None:
