@@ -1,7 +1,7 @@
 """Alerts from outside, one row per fingerprint.
 
-The hot path: rows go to the driver as they are, many in one statement, because SQLAlchemy's own binding would cost more
-than the database. The labels and texts are one JSON column; times are microseconds since 1970.
+The hot path: rows go to the driver as they are. The labels and texts are one JSON column; times are microseconds since
+1970.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from sqlalchemy import Connection, Row, Select, bindparam, delete, select, tuple
 from bongsu.core.alert import Alert
 from bongsu.core.routing import Destination
 from bongsu.store.columns import microseconds, unpack
+from bongsu.store.many import Many
 from bongsu.store.schema import alerts
 
 
@@ -43,22 +44,21 @@ class Kept:
 Row8 = tuple[str, str, int, int, int, str, str, str]
 """(fingerprint, body, starts_at, ends_at, received_at, service, policy, group)."""
 
-_COLUMNS = "fingerprint, body, starts_at, ends_at, received_at, service, policy, group_key"
-_CONFLICT = """ON CONFLICT (fingerprint) DO UPDATE SET
+_MANY = Many(
+    "alerts",
+    {
+        "fingerprint": "text", "body": "text", "starts_at": "bigint", "ends_at": "bigint", "received_at": "bigint",
+        "service": "text", "policy": "text", "group_key": "text",
+    },
+    """(fingerprint) DO UPDATE SET
   body = excluded.body,
   starts_at = CASE WHEN alerts.ends_at > excluded.received_at AND alerts.starts_at < excluded.starts_at
     THEN alerts.starts_at ELSE excluded.starts_at END,
   incident_id = CASE WHEN alerts.ends_at > excluded.received_at AND alerts.service = excluded.service
     AND alerts.policy = excluded.policy AND alerts.group_key = excluded.group_key THEN alerts.incident_id END,
   ends_at = excluded.ends_at, received_at = excluded.received_at,
-  service = excluded.service, policy = excluded.policy, group_key = excluded.group_key"""
-_SQLITE = f"INSERT INTO alerts ({_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?) {_CONFLICT}"  # noqa: S608 - constants
-_POSTGRES = (
-    f"INSERT INTO alerts ({_COLUMNS}) SELECT * FROM unnest("  # noqa: S608 - constants
-    "%s::text[], %s::text[], %s::bigint[], %s::bigint[], %s::bigint[], %s::text[], %s::text[], %s::text[]"
-    f") {_CONFLICT}"
-)
-
+  service = excluded.service, policy = excluded.policy, group_key = excluded.group_key""",
+)  # fmt: skip
 
 _ALL = 2**31 - 1
 # made once: in a storm of alerts, making a statement costs more than running it
@@ -109,13 +109,10 @@ def row_of(alert: Alert, fingerprint: str, now: datetime, to: Destination | None
 
 def put(tx: Connection, rows: Sequence[Row8]) -> None:
     """Keep the newest state of alerts; one that still fires keeps its first start and its incident."""
-    newest = {row[0]: row for row in rows}  # PostgreSQL refuses to touch a row twice in one statement
-    if tx.dialect.name == "sqlite":
-        tx.exec_driver_sql(_SQLITE, list(newest.values()))
-    elif newest:
-        # in one order everywhere, so that two writers cannot wait for each other
-        columns = tuple(list(column) for column in zip(*(newest[key] for key in sorted(newest)), strict=True))
-        tx.exec_driver_sql(_POSTGRES, columns)
+    newest = {row[0]: row for row in rows}
+    if tx.dialect.name == "postgresql":  # in one order everywhere, so that two writers cannot wait for each other
+        newest = dict(sorted(newest.items()))
+    _MANY.put(tx, list(newest.values()))
 
 
 def lock_homeless(tx: Connection, these: Sequence[Destination], now: datetime) -> None:

@@ -1,0 +1,46 @@
+"""Many rows put by few statements, past SQLAlchemy, whose binding of values would cost more than the database."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from itertools import chain
+from typing import Any
+
+from sqlalchemy import Connection
+
+AT_ONCE = 64
+"""Rows in one statement on SQLite. Its driver lets other threads run Python at every step of a statement and has to
+win it back afterwards: row by row that takes several times as long while a storm of requests is being read."""
+
+
+@dataclass(frozen=True)
+class Many:
+    """How rows of a table are put. ``columns``: PostgreSQL's type by name; ``conflict``: the ON CONFLICT clause."""
+
+    table: str
+    columns: Mapping[str, str]
+    conflict: str
+
+    def put(self, tx: Connection, rows: Sequence[tuple[Any, ...]]) -> None:
+        """Insert or change rows, in their order; no key may be there twice."""
+        if tx.dialect.name == "sqlite":
+            for first in range(0, len(rows), AT_ONCE):
+                some = rows[first : first + AT_ONCE]
+                tx.exec_driver_sql(self._values[len(some)], tuple(chain.from_iterable(some)))
+        elif rows:
+            tx.exec_driver_sql(self._unfolded, tuple(list(column) for column in zip(*rows, strict=True)))
+
+    @functools.cached_property
+    def _values(self) -> dict[int, str]:
+        one = f"({', '.join('?' for _ in self.columns)})"
+        return {n: self._statement(f"VALUES {', '.join([one] * n)}") for n in range(1, AT_ONCE + 1)}
+
+    @functools.cached_property
+    def _unfolded(self) -> str:
+        arrays = ", ".join(f"%s::{kind}[]" for kind in self.columns.values())
+        return self._statement(f"SELECT * FROM unnest({arrays})")  # noqa: S608 - constants
+
+    def _statement(self, source: str) -> str:
+        return f"INSERT INTO {self.table} ({', '.join(self.columns)}) {source} ON CONFLICT {self.conflict}"
