@@ -22,7 +22,7 @@ from bongsu.core.silence import Silence, muting
 from bongsu.engine import maintenance
 from bongsu.engine.apply import apply, start
 from bongsu.engine.context import Context, new_id
-from bongsu.engine.known import Arrival
+from bongsu.engine.known import Arrival, Mark
 from bongsu.store import alerts, heartbeats, incidents, maintenances, silences, timeline
 from bongsu.store.alerts import Kept, Row8
 from bongsu.store.database import Transaction
@@ -64,6 +64,7 @@ def keep_arriving(context: Context) -> None:
 def _arrival(context: Context, arrived: Sequence[Alert], done: Callable[[BaseException | None], None]) -> Arrival:
     now = context.clock.now()
     rows: list[Row8] = []
+    marks: list[Mark] = []
     touched: set[Destination] = set()
     beats: set[str] = set()
     for alert in arrived:
@@ -71,13 +72,15 @@ def _arrival(context: Context, arrived: Sequence[Alert], done: Callable[[BaseExc
         if heartbeat is not None and heartbeat in context.heartbeats:
             beats |= {heartbeat} if alert.ends_at > now else set()
             continue
+        mark = context.known.missing(alert, now)
+        if mark is None:
+            continue
         to = context.routing.of(alert.labels)
-        row = alerts.row_of(alert, alert.fingerprint, now, to)
-        if context.known.needs_writing(row):
-            rows.append(row)
-            if to is not None:
-                touched.add(to)
-    return Arrival(rows, frozenset(touched), done, frozenset(beats))
+        rows.append(alerts.row_of(alert, alert.fingerprint, now, to))
+        marks.append(mark)
+        if to is not None:
+            touched.add(to)
+    return Arrival(rows, marks, frozenset(touched), done, frozenset(beats))
 
 
 def _keep(context: Context, arrivals: Sequence[Arrival]) -> None:
@@ -91,7 +94,7 @@ def _keep(context: Context, arrivals: Sequence[Arrival]) -> None:
         if rows and not _kept_and_decided(context, arrivals, rows, touched):
             context.db.write(lambda tx: alerts.put(tx, rows))
             context.touched.add(touched)
-        context.known.written(rows)
+        context.known.written([mark for arrival in arrivals for mark in arrival.marks])
     except Exception as error:
         failed = error
     for arrival in arrivals:

@@ -9,6 +9,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
+from bongsu.core.alert import Alert
 from bongsu.core.breach import Point
 from bongsu.core.health import Late
 from bongsu.core.routing import Destination
@@ -23,6 +24,10 @@ _MOST = 200_000
 _AT_ONCE = 256
 
 
+Mark = tuple[int, int, datetime, datetime, datetime]
+"""Hashes of an alert's labels and of its texts, when it starts and ends, and when it came."""
+
+
 class Known:
     """Alerts that lie on disk, so that one that is only sent again is not written again.
 
@@ -32,28 +37,35 @@ class Known:
     """
 
     def __init__(self, trust: timedelta | None = None) -> None:
-        self._trust = None if trust is None else trust // timedelta(microseconds=1)
-        self._rows: dict[str, tuple[int, int, int, int]] = {}
+        self._trust = trust
+        self._marks: dict[int, Mark] = {}
 
-    def needs_writing(self, row: Row8) -> bool:
-        """Whether the disk would be wrong without this row. It holds the text's hash, not the text, to stay small."""
-        fingerprint, body, starts, ends, now, *_ = row
-        known = self._rows.get(fingerprint)
+    def missing(self, alert: Alert, now: datetime) -> Mark | None:
+        """What to remember of an alert once it is on disk; None when the disk is right without it.
+
+        It holds hashes instead of texts, to stay small: an alert would be taken for another one if both of them were
+        the same, 128 bits that nobody outside can aim at.
+        """
+        labels = hash(frozenset(alert.labels.items()))
+        texts = hash((alert.generator_url, *alert.annotations.items()))
+        starts, ends = alert.starts_at, alert.ends_at
+        mark = labels, texts, starts, ends, now
+        known = self._marks.get(labels)
         if known is None:
-            return True
-        known_body, known_starts, known_ends, written = known
-        if known_body != hash(body) or known_starts != starts or ends <= now or known_ends > ends:
-            return True
+            return mark
+        _, known_texts, known_starts, known_ends, written = known
+        if known_texts != texts or known_starts != starts or ends <= now or known_ends > ends:
+            return mark
         if self._trust is not None and now - written > self._trust:
-            return True
-        return 2 * (known_ends - now) < ends - now
+            return mark
+        return mark if 2 * (known_ends - now) < ends - now else None
 
-    def written(self, rows: Sequence[Row8]) -> None:
+    def written(self, marks: Sequence[Mark]) -> None:
         """These are on disk now."""
-        if len(self._rows) + len(rows) > _MOST:
-            self._rows.clear()
-        for fingerprint, body, starts, ends, now, *_ in rows:
-            self._rows[fingerprint] = (hash(body), starts, ends, now)
+        if len(self._marks) + len(marks) > _MOST:
+            self._marks.clear()
+        for mark in marks:
+            self._marks[mark[0]] = mark
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +73,7 @@ class Arrival:
     """Rows and heartbeats on their way to disk; ``done`` is called once they are there, or with the error."""
 
     rows: Sequence[Row8]
+    marks: Sequence[Mark]
     touched: frozenset[Destination]
     done: Callable[[BaseException | None], None]
     beats: frozenset[str] = frozenset()

@@ -1,0 +1,74 @@
+"""When an alert that is sent again has to be written again, and when the disk may be left alone."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from bongsu.core.alert import Alert
+from bongsu.engine.known import Known
+
+NOW = datetime(2026, 1, 5, 9, 0, tzinfo=UTC)
+HOUR = timedelta(hours=1)
+KEPT = Alert({"alertname": "Slow", "instance": "m1"}, NOW, NOW + HOUR, {"summary": "slow"}, "http://prometheus/graph")
+
+
+@pytest.fixture
+def known() -> Known:
+    """One alert lies on disk, and nobody else writes there."""
+    made = Known()
+    keep(made, KEPT)
+    return made
+
+
+def keep(known: Known, alert: Alert) -> None:
+    mark = known.missing(alert, NOW)
+    assert mark is not None
+    known.written([mark])
+
+
+@pytest.mark.parametrize(
+    "again",
+    [
+        KEPT,
+        replace(KEPT, labels=dict(reversed(KEPT.labels.items()))),
+        replace(KEPT, ends_at=NOW + 2 * HOUR),
+        replace(KEPT, starts_at=NOW.astimezone()),
+    ],
+)
+def test_what_says_the_same_is_left_alone_while_half_of_its_time_is_on_disk(known: Known, again: Alert) -> None:
+    assert known.missing(again, NOW) is None
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"labels": {"alertname": "Slow", "instance": "m2"}},
+        {"labels": {"alertname": "Slow"}},
+        {"annotations": {"summary": "slower"}},
+        {"annotations": {}},
+        {"generator_url": "http://elsewhere/graph"},
+        {"starts_at": NOW - HOUR},
+        {"ends_at": NOW + HOUR / 2},
+        {"ends_at": NOW},
+        {"ends_at": NOW + 3 * HOUR},
+    ],
+)
+def test_what_says_something_else_is_written(known: Known, change: dict[str, Any]) -> None:
+    assert known.missing(replace(KEPT, **change), NOW) is not None
+
+
+def test_nothing_is_known_before_it_was_written() -> None:
+    known = Known()
+    assert known.missing(KEPT, NOW) is not None
+    assert known.missing(KEPT, NOW) is not None
+
+
+def test_where_others_write_too_the_memory_is_trusted_for_a_while_only() -> None:
+    known = Known(timedelta(minutes=1))
+    keep(known, KEPT)
+    assert known.missing(KEPT, NOW + timedelta(minutes=1)) is None
+    assert known.missing(KEPT, NOW + timedelta(seconds=61)) is not None
