@@ -34,7 +34,7 @@ def keep(known: Known, alert: Alert) -> None:
     "again",
     [
         KEPT,
-        replace(KEPT, labels=dict(reversed(KEPT.labels.items()))),
+        replace(KEPT, labels={name: KEPT.labels[name] for name in ("instance", "alertname")}),
         replace(KEPT, ends_at=NOW + 2 * HOUR),
         replace(KEPT, starts_at=NOW.astimezone()),
     ],
