@@ -12,6 +12,7 @@ from email.utils import format_datetime
 from bongsu.core.delivery import thread_id
 from bongsu.core.incident import Kind
 from bongsu.render import mime, quiet, situation
+from bongsu.render.particulars import particulars
 from bongsu.render.situation import Form, Situation
 from bongsu.render.words import Words, clean, environment, spoken, text_of
 from bongsu.store.outbox import Message
@@ -124,7 +125,7 @@ def _bodies(said: _Said, incident_id: str) -> Bodies:
         "since": situation.since(s, w),
         "first": situation.first(s, w),
         "notes": (*quiet.waited(s.facts, w), *situation.notes(s, w)),
-        "rows": situation.rows(s, w),
+        "rows": particulars(s, w),
         "alarm": alarm,
         "link": _LINK if said.linked and alarm else None,
         "page": said.page,

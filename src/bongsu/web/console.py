@@ -20,6 +20,7 @@ from bongsu.engine import report as reports
 from bongsu.engine.context import Context
 from bongsu.render import situation
 from bongsu.render.charts import charts_of
+from bongsu.render.particulars import particulars
 from bongsu.render.reports import Told, report_html, report_md, style_hash
 from bongsu.render.terms import delivery_word, kind_word, status_word
 from bongsu.render.timeline import timeline_words
@@ -160,7 +161,7 @@ class Console(Controller):
             "ended": w.time(found.ended_at, near=now, seconds=True) if found.ended_at else "",
             "first": situation.first(s, w),
             "notes": situation.notes(s, w),
-            "rows": situation.rows(s, w, trace_too=not charts),
+            "rows": particulars(s, w, trace_too=not charts),
             "elapsed": w.duration(incident.seen.elapsed) if incident.seen.elapsed else "–",
             "charts": charts,
             "counted": incident.service in context.logs,

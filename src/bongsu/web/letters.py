@@ -22,6 +22,7 @@ from bongsu.core.scaling import ScaleOut
 from bongsu.engine import audit, command, people
 from bongsu.engine.context import Context
 from bongsu.render import links, situation
+from bongsu.render.particulars import particulars
 from bongsu.render.situation import Form as Trouble
 from bongsu.render.terms import action_word, status_word
 from bongsu.render.words import Words, spoken
@@ -188,7 +189,7 @@ def _shared(incident: Incident, bearer: Bearer, w: Words, token: str) -> dict[st
         "since": situation.since(s, w),
         "first": situation.first(s, w),
         "notes": situation.notes(s, w),
-        "rows": situation.rows(s, w, acknowledged_too=False),
+        "rows": particulars(s, w, acknowledged_too=False),
     }
 
 
