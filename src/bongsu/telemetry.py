@@ -27,7 +27,7 @@ GCCollector(registry=REGISTRY)
 JOB_RUNS = Counter("bongsu_job_runs", "Times a background job ran.", ["job"], registry=REGISTRY)
 JOB_FAILURES = Counter("bongsu_job_failures", "Times a background job raised.", ["job"], registry=REGISTRY)
 DELIVERIES = Counter("bongsu_deliveries", "Delivery attempts by outcome.", ["outcome"], registry=REGISTRY)
-ALERTS = Counter("bongsu_alerts_received", "Alerts taken in.", registry=REGISTRY)
+ALERTS_RECEIVED = Counter("bongsu_alerts_received", "Alerts taken in.", registry=REGISTRY)
 LAST_LOOK = Gauge("bongsu_last_look_timestamp_seconds", "When the watch last looked at everything.", registry=REGISTRY)
 OPEN = Gauge("bongsu_incident_open", "1 while an incident is open.", ["service", "policy"], registry=REGISTRY)
 BREACH = Gauge(

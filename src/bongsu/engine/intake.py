@@ -26,6 +26,7 @@ from bongsu.engine.known import Arrival, Mark
 from bongsu.store import alerts, heartbeats, incidents, maintenances, silences, timeline
 from bongsu.store.alerts import Kept, Row8
 from bongsu.store.database import Transaction
+from bongsu.telemetry import ALERTS_RECEIVED
 
 FRESH = timedelta(seconds=30)
 """For how long an open incident is shown as it was last seen, while none of its alerts changes."""
@@ -53,6 +54,7 @@ def submit(context: Context, arrived: Sequence[Alert], done: Callable[[BaseExcep
     if arrival.rows or arrival.beats:
         context.arriving.put(arrival)
     else:
+        ALERTS_RECEIVED.inc(arrival.count)
         done(None)
 
 
@@ -80,7 +82,7 @@ def _arrival(context: Context, arrived: Sequence[Alert], done: Callable[[BaseExc
         marks.append(mark)
         if to is not None:
             touched.add(to)
-    return Arrival(rows, marks, frozenset(touched), done, frozenset(beats))
+    return Arrival(len(arrived), rows, marks, frozenset(touched), done, frozenset(beats))
 
 
 def _keep(context: Context, arrivals: Sequence[Arrival]) -> None:
@@ -95,6 +97,7 @@ def _keep(context: Context, arrivals: Sequence[Arrival]) -> None:
             context.db.write(lambda tx: alerts.put(tx, rows))
             context.touched.add(touched)
         context.known.written([mark for arrival in arrivals for mark in arrival.marks])
+        ALERTS_RECEIVED.inc(sum(arrival.count for arrival in arrivals))
     except Exception as error:
         failed = error
     for arrival in arrivals:

@@ -70,8 +70,12 @@ class Known:
 
 @dataclass(frozen=True, slots=True)
 class Arrival:
-    """Rows and heartbeats on their way to disk; ``done`` is called once they are there, or with the error."""
+    """Rows and heartbeats on their way to disk; ``done`` is called once they are there, or with the error.
 
+    ``count``: how many alerts came, those included that need not be written.
+    """
+
+    count: int
     rows: Sequence[Row8]
     marks: Sequence[Mark]
     touched: frozenset[Destination]

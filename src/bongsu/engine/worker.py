@@ -36,6 +36,7 @@ SOON = 0.5
 """Seconds between two steps of an action."""
 STORM = 0.05
 """Seconds of deciding from which on it pauses, so that taking alerts in has the processor."""
+LONGEST_PAUSE = 2.0
 
 
 class Worker:
@@ -127,12 +128,12 @@ class Worker:
             self._guard("keep", lambda: intake.keep_arriving(self._context))
 
     def _decide(self) -> None:
-        """At once when it is quiet; in a storm, when more wait already, deciding takes a tenth of the time at most."""
+        """At once when it is quiet; in a storm, when more wait already, it pauses: one decision speaks for many."""
         began = self._context.wall.now()
         self._guard("arrived", lambda: intake.decide_touched(self._context))
         took = (self._context.wall.now() - began).total_seconds()
         if took > STORM or self._context.touched.waiting:
-            self._stop.wait(9 * took)
+            self._stop.wait(min(19 * took, LONGEST_PAUSE))
 
     def _respond(self) -> None:
         """Often while an action is under way, for a machine that answers should get traffic at once."""

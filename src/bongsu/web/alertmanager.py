@@ -24,7 +24,6 @@ from bongsu.engine import intake, silence
 from bongsu.engine.context import Context
 from bongsu.store import alerts, silences
 from bongsu.store.alerts import Kept
-from bongsu.telemetry import ALERTS
 from bongsu.web.problems import status_of
 
 SPEAKS = "0.25.0"
@@ -142,7 +141,6 @@ async def take(context: Context, body: bytes) -> None:
 
     intake.submit(context, arrived, on_disk)
     await kept
-    ALERTS.inc(len(arrived))
     if problems:
         raise InvalidInput(problems)
 
