@@ -20,6 +20,7 @@ from bongsu.store.outbox import Message
 TRACED = 30
 """Minutes of service time that a trace goes back."""
 LATELY = timedelta(seconds=1)
+"""For how long after a decision the next alerts of the same destination wait for others."""
 _MOST = 200_000
 _AT_ONCE = 256
 
@@ -143,12 +144,13 @@ class Touched:
     def decided(self, destinations: Iterable[Destination], now: datetime) -> None:
         """They are being decided on."""
         with self._guard:
-            self._decided = {to: at for to, at in self._decided.items() if now - at < LATELY}
-            self._decided |= dict.fromkeys(destinations, now)
+            fresh = {to: at for to, at in self._decided.items() if now - at < LATELY}
+            self._decided = fresh | dict.fromkeys(destinations, now)
 
     def lately(self, destinations: Iterable[Destination], now: datetime) -> bool:
         """Whether one of them was decided on a moment ago: in a storm once for many alerts will do."""
-        return any(to in self._decided and now - self._decided[to] < LATELY for to in destinations)
+        decided = self._decided  # it is never changed, only replaced, by whoever decides meanwhile
+        return any(to in decided and now - decided[to] < LATELY for to in destinations)
 
 
 class Traces:

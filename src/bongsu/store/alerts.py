@@ -109,7 +109,7 @@ def row_of(alert: Alert, fingerprint: str, now: datetime, to: Destination | None
 
 def put(tx: Connection, rows: Sequence[Row8]) -> None:
     """Keep the newest state of alerts; one that still fires keeps its first start and its incident."""
-    newest = {row[0]: row for row in rows}
+    newest = {row[0]: row for row in rows}  # no statement may touch a row twice
     if tx.dialect.name == "postgresql":  # in one order everywhere, so that two writers cannot wait for each other
         newest = dict(sorted(newest.items()))
     _MANY.put(tx, list(newest.values()))
