@@ -175,6 +175,17 @@ def test_people_are_told_what_was_recorded_and_what_to_do_with_it(ended: Ended, 
     assert f"pytest {tmp_path}" in said
 
 
+def test_what_somebody_has_changed_is_not_written_over(ended: Ended, tmp_path: Path) -> None:
+    asked = ("--dir", str(tmp_path), "-c", str(ended.folder / "bongsu.toml"))
+    replay(ended, *asked)
+    replay(ended, *asked)  # the same again is no change
+    (scenario,) = tmp_path.glob("*.toml")
+    scenario.write_text(scenario.read_text() + "# with more visitors\n")
+    with pytest.raises(InvalidInput, match=rf"{scenario.name}: is there and says something else"):
+        replay(ended, *asked)
+    assert scenario.read_text().endswith("# with more visitors\n")
+
+
 def test_an_incident_that_is_not_there_and_a_missing_configuration_are_told(ended: Ended, tmp_path: Path) -> None:
     with pytest.raises(Refused, match=r"404 .*20200101-0000-none"):
         replay(ended, "-c", str(ended.folder / "bongsu.toml"), "--dir", str(tmp_path), incident="20200101-0000-none")

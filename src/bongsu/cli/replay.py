@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated
 
@@ -56,10 +57,8 @@ def replay(
         raise InvalidInput([f"{config}: no such file; the test needs the configuration: name it with --config"])
     found = client(server, token_file, PATIENCE).get(f"/api/incidents/{incident_id}/replay")
     recorded = msgspec.convert(found, Replay)
-    folder.mkdir(parents=True, exist_ok=True)
     scenario, test = (folder / name for name in file_name(recorded.incident))
-    scenario.write_text(text_of(recorded), encoding="utf-8")
-    test.write_text(_test(recorded, scenario, config), encoding="utf-8")
+    _write({scenario: text_of(recorded), test: _test(recorded, scenario, config)})
     if as_json:
         said = {"scenario": str(scenario), "test": str(test), "notes": recorded.notes}
         print(json.dumps(said, ensure_ascii=False, indent=2))  # noqa: T201 - this is the command's output
@@ -70,6 +69,16 @@ def replay(
         typer.echo(f"note: {note}")
     typer.echo(f"play it in the lab: sh bin/drill --scenario {scenario}")
     typer.echo(f"try its alarm chain: pytest {test}")
+
+
+def _write(texts: Mapping[Path, str]) -> None:
+    """Both files or none. Raises InvalidInput where somebody has changed one, which is theirs then."""
+    changed = [path for path, text in texts.items() if path.exists() and path.read_text(encoding="utf-8") != text]
+    if changed:
+        raise InvalidInput([f"{path}: is there and says something else; move it, or name --dir" for path in changed])
+    for path, text in texts.items():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text, encoding="utf-8")
 
 
 def _test(recorded: Replay, scenario: Path, config: Path) -> str:
