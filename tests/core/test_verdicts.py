@@ -96,6 +96,16 @@ def test_the_verdict_counts_what_happened() -> None:
     assert verdict.proposed_recall[30] >= verdict.recall[30] - 0.2
 
 
+def test_who_was_told_while_it_was_still_learning_was_told() -> None:
+    cut = 230  # as when one asks in the middle of a sale: the third evening's begins within the first two days
+    verdict = judge([Past("m1", BEGIN, evenings(5)[cut:])], SMALL, POLICY, hours=2.0, opening=0.9)
+    assert len(verdict.exhaustions) == 3
+    for each in verdict.exhaustions:
+        step = (each.at - BEGIN) // timedelta(minutes=5) + cut
+        assert each.before["tier 1"] == (step % DAY - 200) * 5
+    assert next(each.told for each in verdict.rules if each.rule == "tier 1") == 2, "what is learnt from is not counted"
+
+
 def test_without_anything_to_judge_there_are_no_figures() -> None:
     verdict = judge([Past("calm", BEGIN, demand(1))], SMALL, POLICY, hours=2.0, opening=0.5)
     assert verdict.machines == 0

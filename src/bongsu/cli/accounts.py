@@ -14,11 +14,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from rich.console import Console
 from rich.markup import escape
-from rich.table import Table
 
 from bongsu import config as configuration
 from bongsu.cli.incidents import Json
 from bongsu.cli.serve import ConfigOption
+from bongsu.cli.tables import table
 from bongsu.core.errors import BongsuError, InvalidInput
 
 if TYPE_CHECKING:
@@ -216,10 +216,10 @@ def _show(rows: list[dict[str, Any]], columns: tuple[str, ...], as_json: bool, n
     if as_json:
         print(json.dumps(rows, ensure_ascii=False, indent=2))  # noqa: T201 - this is the command's output
         return
-    table = Table(*columns)
+    shown = table(*columns)
     for row in rows:
-        table.add_row(*(escape(_cell(row[key])) for key in columns))
-    Console().print(table if rows else nothing)
+        shown.add_row(*(escape(_cell(row[key])) for key in columns))
+    Console().print(shown if rows else nothing)
 
 
 def _cell(value: object) -> str:

@@ -12,6 +12,7 @@ from rich.table import Table
 
 from bongsu.cli.burst_plan import plan
 from bongsu.cli.incidents import LOCAL, TOKEN, Json, Server, Token, _print_json, client
+from bongsu.cli.tables import table
 from bongsu.core.errors import InvalidInput
 
 app = typer.Typer(
@@ -34,9 +35,9 @@ def _machines(server: str, token_file: Path, machine: str | None, lang: str = "e
     return mine
 
 
-def _show(table: Table, found: list[dict[str, Any]]) -> Console:
+def _show(shown: Table, found: list[dict[str, Any]]) -> Console:
     console = Console(highlight=False, soft_wrap=True)
-    console.print(table if found else _NONE)
+    console.print(shown if found else _NONE)
     return console
 
 
@@ -50,13 +51,13 @@ def status(server: Server = LOCAL, token_file: Token = TOKEN, machine: Only = No
     if as_json:
         _print_json(found)
         return
-    table = Table("service", "machine", "type", "balance", "of", "CPU", "baseline", "state")
+    shown = table("service", "machine", "type", "balance", "of", "CPU", "baseline", "state")
     for each in found:
-        table.add_row(
+        shown.add_row(
             escape(each["service"]), escape(each["machine"]), each["type"], _balance(each), f"{each['cap']:g}",
             f"{each['cpu']:.0%}", f"{each['baseline']:.0%}", each["cause"],
         )  # fmt: skip
-    _show(table, found)
+    _show(shown, found)
 
 
 @app.command()
@@ -71,15 +72,15 @@ def forecast(
     if as_json:
         _print_json(found)
         return
-    table = Table("machine", "full burn", "this pace", "10 %", "50 %", "90 %", "30 min", "1 h", "6 h")
+    shown = table("machine", "full burn", "this pace", "10 %", "50 %", "90 %", "30 min", "1 h", "6 h")
     for each in found:
         said = each["forecast"]
         within = [said["within_min"].get(minutes) for minutes in ("30", "60", "360")]
-        table.add_row(
+        shown.add_row(
             escape(each["machine"]), *(_minutes(said[name]) for name in _TIMES),
             *("" if p is None else f"{p:.0%}" for p in within),
         )  # fmt: skip
-    console = _show(table, found)
+    console = _show(shown, found)
     for each in found:
         console.print(f"{escape(each['machine'])}: {escape(each['said'][lang])}")
 

@@ -9,10 +9,10 @@ from typing import Annotated, Any
 import typer
 from rich.console import Console
 from rich.markup import escape
-from rich.table import Table
 
 from bongsu.cli.incidents import LOCAL, TOKEN, Json, Server, Token, _print_json, client
 from bongsu.cli.oncall import By, asking
+from bongsu.cli.tables import table
 
 app = typer.Typer(
     help="Ask people whether mails reach them; who answered, and who cannot be reached.", no_args_is_help=True
@@ -63,11 +63,11 @@ def status(server: Server = LOCAL, token_file: Token = TOKEN, as_json: Json = Fa
     if as_json:
         _print_json(found)
         return
-    table = Table("who", "address", "last answered", "stands")
+    shown = table("who", "address", "last answered", "stands")
     for each in found["contacts"]:
         answered = _time(each["verified_at"]) if each["verified_at"] else "never"
-        table.add_row(escape(each["name"]), escape(each["address"]), answered, _standing(each))
-    Console(highlight=False).print(table)
+        shown.add_row(escape(each["name"]), escape(each["address"]), answered, _standing(each))
+    Console(highlight=False).print(shown)
     if found["newest_round"]:
         _round(found["newest_round"], waited=False)
 

@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from rich.console import Console
 from rich.markup import escape
-from rich.table import Table
 
 from bongsu import config as configuration
 from bongsu.cli.serve import ConfigOption
+from bongsu.cli.tables import table
 from bongsu.core.checkup import Finding, Level
 from bongsu.core.errors import BongsuError, InvalidInput
 from bongsu.core.recovery import Verification
@@ -138,12 +138,12 @@ def backups(config: ConfigOption = FILE, name: Name = None, as_json: Json = Fals
     if as_json:
         print(json.dumps([_backup(each, now) for each in found]))  # noqa: T201
         return
-    table = Table("backup", "age", "size", "verified", "restored in", box=None)
+    shown = table("backup", "age", "size", "verified", "restored in")
     for each in found:
         verified = f"{_age(now, each.verified_at)} ago" if each.verified_at else each.fault or "never"
         restored = f"{each.restored_in:.1f} s" if each.restored_in is not None else ""
-        table.add_row(escape(each.file), _age(now, each.taken_at), _bytes(each.size), escape(verified), restored)
-    _console().print(table if found else "There is no backup. Make one with: bongsu data backup")
+        shown.add_row(escape(each.file), _age(now, each.taken_at), _bytes(each.size), escape(verified), restored)
+    _console().print(shown if found else "There is no backup. Make one with: bongsu data backup")
 
 
 @app.command()

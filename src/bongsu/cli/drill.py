@@ -11,9 +11,9 @@ from typing import Annotated, Any
 
 import typer
 from rich.console import Console
-from rich.table import Table
 
 from bongsu.adapters.clock import SystemClock
+from bongsu.cli.tables import table
 from bongsu.core.drill import Verdict, physics_problems, predicted_exhaustion
 from bongsu.core.errors import InvalidInput
 from bongsu.lab.plan import LabPlan
@@ -120,14 +120,14 @@ def list_scenarios(as_json: Json = False) -> None:
     if as_json:
         print(json.dumps(rows, indent=2))  # noqa: T201 - this is the command's output
         return
-    table = Table("scenario", "tiers (min)", "machines", "credits last", "physics")
+    shown = table("scenario", "tiers (min)", "machines", "credits last", "physics")
     for row in rows:
         tiers = ", ".join(f"{minutes:g}" for minutes in row["tiers_min"])
         closes = "; ".join(row["problems"]) or "close"
-        table.add_row(
+        shown.add_row(
             row["name"], tiers, f"{row['machines']} to {row['scale_to']}", f"{row['exhaustion_min']} min", closes
         )
-    Console().print(table)
+    Console().print(shown)
 
 
 def _now() -> datetime:

@@ -16,6 +16,7 @@ from rich.table import Column, Table
 from bongsu import config as configuration
 from bongsu.cli.incidents import LOCAL, TOKEN, Server, Token, client
 from bongsu.cli.serve import ConfigOption
+from bongsu.cli.tables import table
 from bongsu.core.errors import InvalidInput
 from bongsu.core.impact import Measured
 
@@ -111,7 +112,7 @@ def show(found: Measured, console: Console) -> None:
     said = Hurt(found, Words("en"))
     console.print(f"[bold]{escape(found.service)}[/bold], {said.window}")
     console.print(said.headline)
-    people = Table("users", "at least", "at most", "of the active")
+    people = table("users", "at least", "at most", "of the active")
     for row in said.people:
         people.add_row(*row)
     console.print(people)

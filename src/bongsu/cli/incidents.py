@@ -11,7 +11,6 @@ from typing import Annotated, Any
 import typer
 from rich.console import Console
 from rich.markup import escape
-from rich.table import Table
 
 from bongsu.cli.tables import table
 from bongsu.client import Client
@@ -63,12 +62,12 @@ def show(incident_id: str, server: Server = LOCAL, token_file: Token = TOKEN, as
         return
     console = Console()
     console.print(f"[bold]{found['id']}[/bold] {found['service']}/{found['policy']['name']}: {found['status']}")
-    lines = Table("at", "what", "facts")
+    lines = table("at", "what", "facts")
     for entry in found["timeline"]:
         facts = ", ".join(f"{key}={value}" for key, value in entry["facts"].items() if value not in (None, ""))
         lines.add_row(entry["at"], entry["what"], facts)
     console.print(lines)
-    sent = Table("to", "kind", "tier", "state", "answer")
+    sent = table("to", "kind", "tier", "state", "answer")
     for message in found["deliveries"]:
         to, level = message["recipient"]["address"], str(message["level"] or "")
         sent.add_row(to, message["kind"], level, message["state"], message["answer"] or "")
@@ -133,11 +132,11 @@ def agenda(server: Server = LOCAL, token_file: Token = TOKEN, as_json: Json = Fa
     if as_json:
         _print_json(found)
         return
-    table = Table("id", "service", "status", "judged by", "why")
+    shown = table("id", "service", "status", "judged by", "why")
     for each in found:
         judged = each["triage"]
-        table.add_row(each["id"], each["service"], each["status"], judged["by"], escape(judged["why"]))
-    Console().print(table if found else "Nothing waits for the review.")
+        shown.add_row(each["id"], each["service"], each["status"], judged["by"], escape(judged["why"]))
+    Console().print(shown if found else "Nothing waits for the review.")
 
 
 @app.command()

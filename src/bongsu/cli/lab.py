@@ -14,6 +14,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+from bongsu.cli.tables import table
 from bongsu.core.errors import BongsuError
 from bongsu.lab.directory import lab_directory
 from bongsu.lab.plan import LabPlan
@@ -167,21 +168,21 @@ def _gauges(lab: RunningLab) -> dict[str, dict[str, float]]:
 
 
 def _part_table(parts: list[dict[str, object]]) -> Table:
-    table = Table("part", "state", "pid", "port", "log")
+    shown = table("part", "state", "pid", "port", "log")
     for part in parts:
-        table.add_row(
+        shown.add_row(
             *(str(part[key] if part[key] is not None else "") for key in ("name", "state", "pid", "port", "log"))
         )
-    return table
+    return shown
 
 
 def _machine_table(machines: list[dict[str, object]]) -> Table:
-    table = Table("machine", "state", "pid", "address", "CPU", "credits", "held back")
+    shown = table("machine", "state", "pid", "address", "CPU", "credits", "held back")
     for each in machines:
         row = [str(each[key] if each[key] is not None else "") for key in ("name", "state", "pid", "address")]
         row += [_share(each["cpu"]), _number(each["credits"]), _share(each["throttled"])]
-        table.add_row(*row)
-    return table
+        shown.add_row(*row)
+    return shown
 
 
 def _share(value: object) -> str:

@@ -9,9 +9,9 @@ from typing import Annotated, Any
 import typer
 from rich.console import Console
 from rich.markup import escape
-from rich.table import Table
 
 from bongsu.cli.incidents import LOCAL, TOKEN, Json, Server, Token, client, token_of
+from bongsu.cli.tables import table
 from bongsu.client import Client
 from bongsu.core.errors import InvalidInput
 
@@ -63,14 +63,14 @@ def _answered(asked: Client, ids: list[int], wait: float) -> list[dict[str, Any]
 
 
 def _show(found: list[dict[str, Any]]) -> None:
-    table = Table("to", "address", "state", "answer")
+    shown = table("to", "address", "state", "answer")
     for each in found:
         tries = each["tries"]
         answer = tries[-1]["answer"] if tries else "not tried yet: mail does not go out (see `bongsu notify relay`)"
         colour = {"accepted": "green", "refused": "red"}.get(each["state"], "yellow")
         to = each["recipient"]
-        table.add_row(escape(to["name"]), escape(to["address"]), f"[{colour}]{each['state']}[/]", escape(answer))
-    Console().print(table)
+        shown.add_row(escape(to["name"]), escape(to["address"]), f"[{colour}]{each['state']}[/]", escape(answer))
+    Console().print(shown)
 
 
 @app.command()

@@ -12,6 +12,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from bongsu.cli.incidents import LOCAL, TOKEN, Json, Server, Token, _print_json, client
+from bongsu.cli.tables import table
 from bongsu.config.checks import zone
 from bongsu.config.rosters import DAYS
 
@@ -40,15 +41,15 @@ def show(server: Server = LOCAL, token_file: Token = TOKEN, as_json: Json = Fals
     if not found:
         console.print("There is no schedule yet; add a [schedule.NAME] to bongsu.toml.")
         return
-    table = Table("schedule", "now", "until", "next", "from", "gaps in 14 days")
+    shown = table("schedule", "now", "until", "next", "from", "gaps in 14 days")
     for each in found:
         present, following = each["now"], each["next"]
-        table.add_row(
+        shown.add_row(
             escape(each["schedule"]), _name(present), _time(present["end"]),
             _name(following) if following else "", _time(following["start"]) if following else "",
             f"[red]{len(each['gaps'])}, first {_time(each['gaps'][0]['start'])}[/red]" if each["gaps"] else "none",
         )  # fmt: skip
-    console.print(table)
+    console.print(shown)
 
 
 @app.command("list")
@@ -61,11 +62,11 @@ def list_overrides(server: Server = LOCAL, token_file: Token = TOKEN, as_json: J
     if as_json:
         _print_json(found)
         return
-    table = Table("id", "schedule", "who", "from", "to", "made by", "why")
+    shown = table("id", "schedule", "who", "from", "to", "made by", "why")
     for each in found:
         row = (each["id"], each["schedule"], each["person"], _time(each["start"]), _time(each["end"]), each["made_by"])
-        table.add_row(*(escape(text) for text in (*row, each["note"])))
-    Console(highlight=False).print(table if found else "Nobody stands in.")
+        shown.add_row(*(escape(text) for text in (*row, each["note"])))
+    Console(highlight=False).print(shown if found else "Nobody stands in.")
 
 
 @app.command()
@@ -183,10 +184,10 @@ def show_schedule(
         return
     people = list(dict.fromkeys(p["person"] for w in found["weeks"] for d in w for p in d["parts"] if p["person"]))
     colours = {person: _COLOURS[n % len(_COLOURS)] for n, person in enumerate(people)}
-    table = Table(*DAYS, title=f"{escape(found['schedule'])}, {found['time_zone']}", show_lines=True)
+    grid = Table(*DAYS, title=f"{escape(found['schedule'])}, {found['time_zone']}", show_lines=True)
     for week in found["weeks"]:
-        table.add_row(*(_day(day, colours) for day in week))
-    Console(highlight=False).print(table)
+        grid.add_row(*(_day(day, colours) for day in week))
+    Console(highlight=False).print(grid)
 
 
 @schedules.callback()

@@ -21,6 +21,9 @@ LOOK_BACK = 72
 """Steps before an exhaustion in which a telling is put down to it: six hours."""
 EVERY = 3
 """A forecast each quarter of an hour; in between the last one stands."""
+TEACHES = 2 * DAY
+"""Steps at the beginning that only teach: nothing in them is counted, but an exhaustion after them may have been told
+in them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +85,7 @@ class Verdict:
 
 def judge(pasts: Sequence[Past], machine: MachineType, policy: Policy, hours: float, opening: float) -> Verdict:
     """Play every past through the policy and the forecaster; the first two days only teach."""
-    too_short = [past.name for past in pasts if len(past.demand) < 3 * DAY]
+    too_short = [past.name for past in pasts if len(past.demand) < TEACHES + DAY]
     rules = [*(f"tier {number}" for number in range(1, len(policy.tiers) + 1))]
     rules += [name for name in ("ceiling", "runway") if getattr(policy, name) is not None]
     figures = {rule: RuleFigures(rule, notified(policy, rule)) for rule in [*rules, EARLY]}
@@ -93,14 +96,13 @@ def judge(pasts: Sequence[Past], machine: MachineType, policy: Policy, hours: fl
         if past.name in too_short:
             continue
         share = course_of(past.demand, machine, opening) if past.share is None else past.share
-        found = backtest.outcome(share, warm_up=2 * DAY)
+        found = backtest.outcome(share, warm_up=TEACHES)
         curve = over_time(past.demand, machine.baseline, [share], [~np.isnan(past.demand)], EVERY, TWO_HOURS)[0]
         early = warn(curve, found, hours)
         tells = {**policy_tells(policy, machine, past.demand, share), EARLY: early_calls(early.on)}
-        tells = {rule: [step for step in steps if step >= 2 * DAY] for rule, steps in tells.items()}
         _count(figures, tells, found)
         exhaustions += [
-            _exhaustion(past, tells, found, int(event), figures) for event in found.events if event >= 2 * DAY
+            _exhaustion(past, tells, found, int(event), figures) for event in found.events if event >= TEACHES
         ]
         outcomes.append(found)
         warned.append(early)
@@ -108,7 +110,8 @@ def judge(pasts: Sequence[Past], machine: MachineType, policy: Policy, hours: fl
 
 
 def _count(figures: dict[str, RuleFigures], tells: dict[str, list[int]], found: Outcome) -> None:
-    for rule, steps in tells.items():
+    for rule, every in tells.items():
+        steps = [step for step in every if step >= TEACHES]
         before = hits(steps, found)
         figures[rule].told += len(steps)
         figures[rule].vain += sum(each is None for each in before)
