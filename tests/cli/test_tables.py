@@ -46,6 +46,17 @@ def test_a_narrow_one_breaks_between_words() -> None:
     assert max(map(len, drawn(50))) <= 50
 
 
+def test_what_is_typed_into_the_next_command_stays_whole() -> None:
+    for length in (8, 24):  # there is room for the other words beside it, and there is not
+        name = f"20260105-2012-{'k3f9a2b1' * 3}"[: 14 + length]
+        shown = table("id", "service", "policy", "status", "since", "over the limit", "taken by", title="Incidents")
+        shown.add_row(name, "prometheus", "burst-at-night", "acknowledged", "2026-01-05 20:12", "1:24:05", "Kim Jimin")
+        lines = lines_of(shown, 80)
+        assert name in "".join(lines)
+        assert "…" not in "".join(lines)
+        assert max(map(len, lines)) <= 80
+
+
 def test_a_tiny_one_loses_no_letter_but_of_what_is_never_broken() -> None:
     shown = table("n", "said")
     shown.add_row("1", "unbreakable" * 3)
