@@ -174,9 +174,10 @@ def _baseline(machine: MachineType) -> float:
 
 def _held_down(known: Balance, used: float, machine: MachineType) -> bool:
     """Whether it had no credits, and stood and stands on the flat line: that is no rest in which credits come back."""
+    if machine.mode is not Mode.STANDARD or known.high.balance > machine.empty_below:
+        return False
     low, high = FLAT_FROM * _baseline(machine), (1 + FLAT_WITHIN) * _baseline(machine)
-    empty = machine.mode is Mode.STANDARD and known.high.balance <= machine.empty_below
-    return empty and all(low <= each <= high for each in (known.used, used))
+    return low <= known.used <= high and low <= used <= high
 
 
 def anchor(known: Balance, at: datetime, balance: float, machine: MachineType, faults: Faults) -> Balance:

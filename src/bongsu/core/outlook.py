@@ -129,6 +129,8 @@ def cause(balance: Balance, machine: MachineType, effort: Effort | None = None) 
 
 def wanted(balance: Balance, machine: MachineType) -> float | None:
     """What the machine would use if it were not held down: its CPU with what was stolen; None when nothing says."""
+    if balance.credits > machine.empty_below and balance.known(machine):
+        return balance.demand
     if cause(balance, machine).cause is not Cause.CREDITS_GONE or (balance.steal or 0.0) > HELD_BACK:
         return balance.demand
     return None

@@ -39,7 +39,7 @@ class Many:
 
     @functools.cached_property
     def _unfolded(self) -> str:
-        arrays = ", ".join(f"%s::{kind}[]" for kind in self.columns.values())
+        arrays = ", ".join(f"%b::{kind}[]" for kind in self.columns.values())  # as text each quote would be escaped
         return self._statement(f"SELECT * FROM unnest({arrays})")  # noqa: S608 - constants
 
     def _statement(self, source: str) -> str:
