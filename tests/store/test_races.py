@@ -18,6 +18,7 @@ from bongsu.core.alert import Alert
 from bongsu.core.routing import Destination
 from bongsu.engine import command, intake, respond, watch
 from bongsu.store import actions, alerts, breaches, incidents, outbox, timeline
+from bongsu.store.columns import microseconds
 from bongsu.store.database import Database, Transaction
 from bongsu.store.migrate import migrate
 from bongsu.telemetry import REGISTRY
@@ -137,7 +138,9 @@ def test_alerts_that_arrive_while_several_incidents_take_theirs_are_waited_for(p
     now = world.clock.now()
     to = [Destination("shop", "at-once", group) for group in ("first", "second")]
     fired = Alert({"alertname": "Slow"}, now, now + timedelta(minutes=5))
-    late, early = (alerts.row_of(fired, fingerprint, now, each) for fingerprint, each in zip("za", to, strict=True))
+    late, early = (
+        alerts.row_of(fired, fingerprint, microseconds(now), each) for fingerprint, each in zip("za", to, strict=True)
+    )
     world.context.db.write(lambda tx: alerts.put(tx, [early, late]))
     world.context.touched.add(to)
     holds = threading.Event()

@@ -17,6 +17,7 @@ from bongsu.core.policy import Policy, Tier
 from bongsu.core.routing import Destination
 from bongsu.core.schedule import Recipient
 from bongsu.store import actions, alerts, breaches, incidents, outbox, timeline
+from bongsu.store.columns import microseconds
 from bongsu.store.database import Database, Transaction, after_commit
 from bongsu.store.migrate import TooNew, migrate
 from bongsu.store.outbox import Result
@@ -162,7 +163,7 @@ def test_the_timeline_keeps_its_order(db: Database) -> None:
 
 
 def keep(db: Database, alert: Alert, now: datetime, to: Destination = HERE) -> None:
-    db.write(lambda tx: alerts.put(tx, [alerts.row_of(alert, alert.fingerprint, now, to)]))
+    db.write(lambda tx: alerts.put(tx, [alerts.row_of(alert, alert.fingerprint, microseconds(now), to)]))
 
 
 def test_an_alert_is_one_row_whatever_the_order_of_its_labels(db: Database) -> None:
@@ -193,7 +194,9 @@ def test_an_alert_that_fires_again_after_its_end_begins_anew_and_belongs_to_nobo
 def test_the_same_alert_twice_in_one_batch_is_the_later_one(db: Database) -> None:
     alert = Alert({"alertname": "A"}, T0, T0 + timedelta(minutes=5))
     both = [alert, replace(alert, annotations={"summary": "the later one"})]
-    db.write(lambda tx: alerts.put(tx, [alerts.row_of(each, each.fingerprint, T0, HERE) for each in both]))
+    db.write(
+        lambda tx: alerts.put(tx, [alerts.row_of(each, each.fingerprint, microseconds(T0), HERE) for each in both])
+    )
     (kept,) = db.read(lambda tx: alerts.firing(tx, T0))
     assert kept.alert.annotations == {"summary": "the later one"}
 

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import lru_cache
+from itertools import chain
 
 SERVICE_LABEL = "bongsu_service"
 POLICY_LABEL = "bongsu_policy"
@@ -53,5 +54,5 @@ class Alert:
 
 def fingerprint(labels: Mapping[str, str]) -> str:
     """What makes two alerts the same: 16 hex digits of the labels in the order of their names."""
-    text = "\xff".join([part for pair in sorted(labels.items()) for part in pair])
+    text = "\xff".join(chain.from_iterable(sorted(labels.items())))
     return hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=8).hexdigest()

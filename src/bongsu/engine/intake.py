@@ -22,9 +22,10 @@ from bongsu.core.silence import Silence, muting
 from bongsu.engine import maintenance
 from bongsu.engine.apply import apply, start
 from bongsu.engine.context import Context, new_id
-from bongsu.engine.known import Arrival, Mark
+from bongsu.engine.known import Arrival, Mark, There
 from bongsu.store import alerts, heartbeats, incidents, maintenances, silences, timeline
 from bongsu.store.alerts import Kept, Row8
+from bongsu.store.columns import microseconds
 from bongsu.store.database import Transaction
 from bongsu.telemetry import ALERTS_RECEIVED
 
@@ -43,14 +44,23 @@ ENOUGH = 500
 def receive(context: Context, arrived: Sequence[Alert]) -> None:
     """Keep alerts; they are on disk when this returns. Decisions follow at once."""
     failed: list[BaseException | None] = []
-    _keep(context, [_arrival(context, arrived, failed.append)])
+    _keep(context, [_arrival(context, arrived, failed.append, _here)])
     if failed[0] is not None:
         raise failed[0]
 
 
-def submit(context: Context, arrived: Sequence[Alert], done: Callable[[BaseException | None], None]) -> None:
-    """Hand alerts to the thread that keeps them; ``done`` is called there once they are on disk, or with the error."""
-    arrival = _arrival(context, arrived, done)
+def _here(call: Callable[[], None]) -> None:
+    call()
+
+
+def submit(
+    context: Context, arrived: Sequence[Alert], done: Callable[[BaseException | None], None], there: There
+) -> None:
+    """Hand alerts to the thread that keeps them; ``there(done)`` once they are on disk, with None or the error.
+
+    Who waits in one thread is called in one go: waking it for each would cost more than the rest of an answer.
+    """
+    arrival = _arrival(context, arrived, done, there)
     if arrival.rows or arrival.beats:
         context.arriving.put(arrival)
     else:
@@ -63,8 +73,11 @@ def keep_arriving(context: Context) -> None:
     _keep(context, context.arriving.take())
 
 
-def _arrival(context: Context, arrived: Sequence[Alert], done: Callable[[BaseException | None], None]) -> Arrival:
+def _arrival(
+    context: Context, arrived: Sequence[Alert], done: Callable[[BaseException | None], None], there: There
+) -> Arrival:
     now = context.clock.now()
+    received_at = microseconds(now)
     rows: list[Row8] = []
     marks: list[Mark] = []
     touched: set[Destination] = set()
@@ -78,11 +91,11 @@ def _arrival(context: Context, arrived: Sequence[Alert], done: Callable[[BaseExc
         if mark is None:
             continue
         to = context.routing.of(alert.labels)
-        rows.append(alerts.row_of(alert, alert.fingerprint, now, to))
+        rows.append(alerts.row_of(alert, alert.fingerprint, received_at, to))
         marks.append(mark)
         if to is not None:
             touched.add(to)
-    return Arrival(len(arrived), rows, marks, frozenset(touched), done, frozenset(beats))
+    return Arrival(len(arrived), rows, marks, frozenset(touched), done, there, frozenset(beats))
 
 
 def _keep(context: Context, arrivals: Sequence[Arrival]) -> None:
@@ -100,8 +113,13 @@ def _keep(context: Context, arrivals: Sequence[Arrival]) -> None:
         ALERTS_RECEIVED.inc(sum(arrival.count for arrival in arrivals))
     except Exception as error:
         failed = error
-    for arrival in arrivals:
-        arrival.done(failed)
+    for there in {arrival.there for arrival in arrivals}:
+        there(partial(_tell, [arrival.done for arrival in arrivals if arrival.there == there], failed))
+
+
+def _tell(waiting: Sequence[Callable[[BaseException | None], None]], failed: BaseException | None) -> None:
+    for done in waiting:
+        done(failed)
 
 
 def _kept_and_decided(

@@ -69,11 +69,15 @@ class Known:
             self._marks[mark[0]] = mark
 
 
+There = Callable[[Callable[[], None]], object]
+
+
 @dataclass(frozen=True, slots=True)
 class Arrival:
     """Rows and heartbeats on their way to disk; ``done`` is called once they are there, or with the error.
 
-    ``count``: how many alerts came, those included that need not be written.
+    ``count``: how many alerts came, those included that need not be written. ``there``: calls something in the thread
+    that waits.
     """
 
     count: int
@@ -81,6 +85,7 @@ class Arrival:
     marks: Sequence[Mark]
     touched: frozenset[Destination]
     done: Callable[[BaseException | None], None]
+    there: There
     beats: frozenset[str] = frozenset()
 
 

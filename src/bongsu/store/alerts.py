@@ -16,7 +16,7 @@ from sqlalchemy import Connection, Row, Select, bindparam, delete, select, tuple
 
 from bongsu.core.alert import Alert
 from bongsu.core.routing import Destination
-from bongsu.store.columns import microseconds, unpack
+from bongsu.store.columns import microseconds, pack, unpack
 from bongsu.store.many import Many
 from bongsu.store.schema import alerts
 
@@ -97,12 +97,13 @@ _LOCK_HOMELESS = select(alerts.c.id).where(_IN_THESE & _HOMELESS).order_by(alert
 _LOCK_MINE = select(alerts.c.id).where(_MINE).order_by(alerts.c.fingerprint).with_for_update()
 
 
-def row_of(alert: Alert, fingerprint: str, now: datetime, to: Destination | None) -> Row8:
-    """An alert as a row; one that nobody is responsible for is kept too, without a service."""
+def row_of(alert: Alert, fingerprint: str, received_at: int, to: Destination | None) -> Row8:
+    """An alert as a row; one that nobody is responsible for is kept too, without a service. ``received_at``: in
+    microseconds."""
     service, policy, group = (to.service, to.policy, to.group) if to else ("", "", "")
-    text = msgspec.json.encode(Body(dict(alert.labels), dict(alert.annotations), alert.generator_url)).decode()
+    text = pack((alert.labels, alert.annotations, alert.generator_url))  # as a Body, and faster than through one
     return (
-        fingerprint, text, microseconds(alert.starts_at), microseconds(alert.ends_at), microseconds(now),
+        fingerprint, text, microseconds(alert.starts_at), microseconds(alert.ends_at), received_at,
         service, policy, group,
     )  # fmt: skip
 

@@ -91,20 +91,23 @@ def read_alerts(body: bytes, context: Context) -> tuple[list[Alert], list[str]]:
 
 def moment_faults(at: datetime | None) -> list[str]:
     """What is wrong with a moment that was sent; Go's zero time, in the year 1, means none."""
-    if at is None or at.year == 1:
+    if at is None or at.year == 1 or (1970 <= at.year < 2100 and at.tzinfo is not None):
         return []
     if at.tzinfo is None:
         return ["has no time zone; write 2026-01-05T09:00:00Z"]
-    return [] if 1970 <= at.year < 2100 else [f"the year {at.year} is no time of an alert; write 1970 to 2099"]
+    return [f"the year {at.year} is no time of an alert; write 1970 to 2099"]
 
 
 def _faults(posted: PostedAlert) -> list[str]:
     if not any(posted.labels.values()):
         return [".labels: empty; an alert is known by its labels"]
-    found = [f".labels: {name!r} is not a label name" for name in posted.labels if not label_name(name)]
+    found: list[str] = []
+    if not all(map(label_name, posted.labels)):
+        found = [f".labels: {name!r} is not a label name" for name in posted.labels if not label_name(name)]
     starts, ends = posted.starts_at, posted.ends_at
     for key, value in (("startsAt", starts), ("endsAt", ends)):
-        found += [f".{key}: {fault}" for fault in moment_faults(value)]
+        if faults := moment_faults(value):
+            found += [f".{key}: {fault}" for fault in faults]
     if not found and starts and ends and ends.year > 1 and starts > ends:
         found.append(": startsAt is after endsAt")
     return found
@@ -136,10 +139,7 @@ async def take(context: Context, body: bytes) -> None:
         else:
             kept.set_exception(error)
 
-    def on_disk(error: BaseException | None) -> None:
-        loop.call_soon_threadsafe(answer, error)
-
-    intake.submit(context, arrived, on_disk)
+    intake.submit(context, arrived, answer, loop.call_soon_threadsafe)
     await kept
     if problems:
         raise InvalidInput(problems)
