@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
@@ -208,6 +209,19 @@ def test_an_action_is_finished_once(db: Database) -> None:
     assert not db.write(lambda tx: actions.change(tx, asked, "done", "127.0.0.1:1", T0))
 
 
+def held_up(db: Database, pool: ThreadPoolExecutor) -> threading.Event:
+    """A write that lasts until the event is set: on SQLite others come together behind it meanwhile."""
+    begun, held = threading.Event(), threading.Event()
+
+    def slow(tx: Transaction) -> None:
+        begun.set()
+        assert held.wait(10)
+
+    pool.submit(db.write, slow)
+    assert begun.wait(10)
+    return held
+
+
 def test_a_failing_job_takes_nobody_with_it(db: Database) -> None:
     """On SQLite the jobs below share one transaction."""
 
@@ -216,8 +230,14 @@ def test_a_failing_job_takes_nobody_with_it(db: Database) -> None:
         timeline.append(tx, "bad", [db_line])
         raise ValueError("bad job")
 
-    jobs = [db.submit(lambda tx, n=n: timeline.append(tx, "good", [Entry(T0, str(n), {})])) for n in range(20)]  # type: ignore[misc]
-    bad = db.submit(fail)
+    with ThreadPoolExecutor(22) as pool:
+        held = held_up(db, pool)
+        jobs = [
+            pool.submit(db.write, lambda tx, n=n: timeline.append(tx, "good", [Entry(T0, str(n), {})]))
+            for n in range(20)
+        ]
+        bad = pool.submit(db.write, fail)
+        held.set()
     for job in jobs:
         job.result(10)
     with pytest.raises(ValueError, match="bad job"):
@@ -259,7 +279,12 @@ def test_what_is_to_follow_a_commit_follows_it_and_only_it(db: Database) -> None
         after_commit(tx, lambda: done.append("never"))
         raise ValueError("no")
 
-    jobs = [db.submit(bad), db.submit(good), db.submit(bad)]
+    with ThreadPoolExecutor(4) as pool:
+        held = held_up(db, pool)
+        jobs = [pool.submit(db.write, job) for job in (bad, good, bad)]
+        held.set()
+    with pytest.raises(ValueError, match="no"):
+        jobs[0].result(10)
     with pytest.raises(ValueError, match="no"):
         db.write(bad)
     jobs[1].result(10)

@@ -176,9 +176,19 @@ def _decide_all(context: Context, destinations: Iterable[Destination]) -> None:
         try:
             context.db.write(partial(_decide_some, context=context, these=some))
         except Exception:  # one of them has a fault, which must not hold the others up
-            asked = [context.db.submit(partial(_decide_some, context=context, these=[each])) for each in some]
-            for answer in asked:
-                answer.result()
+            _decide_each(context, some)
+
+
+def _decide_each(context: Context, these: Sequence[Destination]) -> None:
+    """One by one. Raises what was wrong with the last one that has a fault."""
+    failed: Exception | None = None
+    for each in these:
+        try:
+            context.db.write(partial(_decide_some, context=context, these=[each]))
+        except Exception as error:
+            failed = error
+    if failed is not None:
+        raise failed
 
 
 def _decide_some(tx: Transaction, context: Context, these: Sequence[Destination]) -> None:

@@ -1,18 +1,13 @@
 """Opening the database, and the two ways to use it: ``read`` and ``write``.
 
-On SQLite every write goes through one thread that puts all that waits into one ``BEGIN IMMEDIATE`` transaction, a
-savepoint per job, and answers after COMMIT: one sync pays for many, and nobody meets "database is locked". On
-PostgreSQL a write runs on the caller's own connection, and once more from the beginning when another server was faster
-with the same. So a job does no other I/O, and may be run again.
+On SQLite writes take turns (``store/turns.py``). On PostgreSQL a write runs on the caller's own connection, and once
+more from the beginning when another server was faster with the same. So a job does no other I/O, and may be run again.
 """
 
 from __future__ import annotations
 
 import logging
-import queue
-import threading
 from collections.abc import Callable
-from concurrent.futures import Future
 from contextvars import ContextVar
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -23,24 +18,21 @@ from sqlalchemy.engine import Engine
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.pool import QueuePool
 
+from bongsu.store.turns import AFTER, WRITES, Turns, run
 from bongsu.telemetry import TRANSACTIONS_AGAIN
 
 log = logging.getLogger("bongsu.store")
 T = TypeVar("T")
 Transaction = Connection
 """What a job gets; the rooms above name it without importing SQLAlchemy."""
-Job = tuple[Callable[[Connection], Any], "Future[Any]"]
 SERVING = "bongsu"
 """What our sessions are called in PostgreSQL: a restore looks whether there are any."""
 _RACES = {"40001": "serialization", "40P01": "deadlock", "23505": "unique"}
 """PostgreSQL's codes for what another server's transaction may do to ours; the next attempt sees what it wrote."""
 _TRIES = 4
-_AFTER = "after commit"
 _CONNECT_S = 5
 ALONGSIDE: ContextVar[Callable[[Connection], None] | None] = ContextVar("alongside", default=None)
 """What the writes of this call write besides, in the same transaction: the audit log's line of who asked."""
-_GROUP = 256
-"""Jobs in one transaction at the most, so that an early one is not kept waiting for a flood."""
 
 
 class Database:
@@ -53,11 +45,7 @@ class Database:
         if self.is_sqlite and self.url.database:
             Path(self.url.database).parent.mkdir(parents=True, exist_ok=True)
         self.engine = _engine(url, self.is_sqlite)
-        self._jobs: queue.SimpleQueue[Job | None] = queue.SimpleQueue()
-        self._writer: threading.Thread | None = None
-        if self.is_sqlite:
-            self._writer = threading.Thread(target=self._write_all, name="writer", daemon=True)
-            self._writer.start()
+        self._turns = Turns(self.engine) if self.is_sqlite else None
 
     def read(self, job: Callable[[Connection], T]) -> T:
         """Run a job that only reads; fetch everything inside it."""
@@ -67,10 +55,9 @@ class Database:
     def write(self, job: Callable[[Connection], T]) -> T:
         """Run a job in a transaction and return its value once it is on disk; its exception is raised here."""
         job = _with_what_goes_alongside(job)
-        if self._writer is not None:
-            done: Future[T] = Future()
-            self._jobs.put((job, done))
-            return done.result()
+        if self._turns is not None:
+            value: T = self._turns.write(job)
+            return value
         for _ in range(_TRIES - 1):
             try:
                 return self._transact(job)
@@ -82,60 +69,24 @@ class Database:
                 log.info("transaction once more", extra={"race": race})
         return self._transact(job)
 
-    def submit(self, job: Callable[[Connection], T]) -> Future[T]:
-        """Queue a write; the future is done after COMMIT."""
-        done: Future[T] = Future()
-        if self._writer is None:
-            try:
-                done.set_result(self.write(job))
-            except Exception as error:
-                done.set_exception(error)
-        else:
-            self._jobs.put((job, done))
-        return done
-
     def now(self) -> datetime:
         """The database's own time."""
         since = self.read(lambda tx: tx.execute(select(database_clock(tx))).scalar_one())
         return datetime.fromtimestamp(0, UTC) + timedelta(microseconds=since)
 
     def close(self) -> None:
-        """Finish what is queued and close every connection."""
-        if self._writer is not None:
-            self._jobs.put(None)
-            self._writer.join()
+        """Close every connection once nobody writes."""
+        if self._turns is not None:
+            self._turns.close()
         self.engine.dispose()
 
     def _transact(self, job: Callable[[Connection], T]) -> T:
         with self.engine.connect() as connection:
-            connection.info[_AFTER] = []
+            connection.info[AFTER] = []
             with connection.begin():
                 value = job(connection)
-            _run(connection.info[_AFTER])
+            run(connection.info[AFTER])
             return value
-
-    def _write_all(self) -> None:
-        with self.engine.connect() as connection:
-            connection.info["writer"] = True
-            going = True
-            while going:
-                group: list[Job] = []
-                first = self._jobs.get()
-                while first is not None and len(group) < _GROUP:
-                    group.append(first)
-                    try:
-                        first = self._jobs.get_nowait()
-                    except queue.Empty:
-                        break
-                else:
-                    if first is None:
-                        going = False
-                    else:
-                        group.append(first)
-                if len(group) == 1:
-                    _commit_one(connection, *group[0])
-                elif group:
-                    _commit_group(connection, group)
 
 
 def _with_what_goes_alongside(job: Callable[[Connection], T]) -> Callable[[Connection], T]:
@@ -151,53 +102,9 @@ def _with_what_goes_alongside(job: Callable[[Connection], T]) -> Callable[[Conne
     return both
 
 
-def _commit_one(connection: Connection, job: Callable[[Connection], Any], done: Future[Any]) -> None:
-    """Without a savepoint: there is nobody else to spare when it fails."""
-    connection.info[_AFTER] = []
-    try:
-        with connection.begin():
-            value = job(connection)
-    except Exception as error:
-        done.set_exception(error)
-        return
-    _run(connection.info[_AFTER])
-    done.set_result(value)
-
-
-def _commit_group(connection: Connection, group: list[Job]) -> None:
-    answers: list[tuple[Future[Any], Any, BaseException | None]] = []
-    after: list[Callable[[], None]] = []
-    try:
-        with connection.begin():
-            for job, done in group:
-                connection.info[_AFTER] = []
-                try:
-                    with connection.begin_nested():
-                        value = job(connection)
-                    answers.append((done, value, None))
-                    after += connection.info[_AFTER]
-                except Exception as error:
-                    answers.append((done, None, error))
-    except Exception as error:
-        for _, done in group:
-            done.set_exception(error)
-        return
-    _run(after)
-    for done, value, failed in answers:
-        if failed is None:
-            done.set_result(value)
-        else:
-            done.set_exception(failed)
-
-
 def after_commit(tx: Connection, then: Callable[[], None]) -> None:
     """Have something small done once the transaction is on disk, and not at all if it never is."""
-    tx.info[_AFTER].append(then)
-
-
-def _run(after: list[Callable[[], None]]) -> None:
-    for each in dict.fromkeys(after):
-        each()
+    tx.info[AFTER].append(then)
 
 
 def _engine(url: str, is_sqlite: bool) -> Engine:
@@ -219,7 +126,7 @@ def _engine(url: str, is_sqlite: bool) -> Engine:
         # past SQLAlchemy, which takes longer to hand these two words on than SQLite to obey them
         driver = connection.connection.driver_connection
         assert driver is not None
-        driver.execute("BEGIN IMMEDIATE" if connection.info.get("writer") else "BEGIN")
+        driver.execute("BEGIN IMMEDIATE" if connection.info.get(WRITES) else "BEGIN")
 
     return engine
 

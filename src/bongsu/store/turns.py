@@ -1,0 +1,120 @@
+"""Writes to SQLite, one transaction at a time: whoever has the turn commits for all who wait.
+
+One sync pays for many, nobody meets "database is locked", and a write that comes alone is committed by the thread that
+asked for it, without waking another.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import deque
+from collections.abc import Callable, Iterable
+from typing import Any, Final
+
+from sqlalchemy import Connection
+from sqlalchemy.engine import Engine
+
+AFTER: Final = "after commit"
+WRITES: Final = "writes"
+"""What marks, in its ``info``, the connection that begins by locking the file."""
+_GROUP = 256
+"""Jobs in one transaction at the most, so that an early one is not kept waiting for a flood."""
+
+
+class _Asked:
+    """A job, and what has become of it."""
+
+    __slots__ = ("done", "failed", "job", "value")
+
+    def __init__(self, job: Callable[[Connection], Any]) -> None:
+        self.job = job
+        self.done = False
+        self.value: Any = None
+        self.failed: BaseException | None = None
+
+
+class Turns:
+    """The one connection that writes."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        self._connection: Connection | None = None
+        self._waiting: deque[_Asked] = deque()
+        self._turn = threading.Lock()
+
+    def write(self, job: Callable[[Connection], Any]) -> Any:
+        """Run a job in a transaction and return its value once it is on disk; its exception is raised here."""
+        asked = _Asked(job)
+        self._waiting.append(asked)
+        with self._turn:
+            while not asked.done:  # else somebody has committed it in his turn
+                self._commit([self._waiting.popleft() for _ in range(min(_GROUP, len(self._waiting)))])
+        if asked.failed is not None:
+            raise asked.failed
+        return asked.value
+
+    def close(self) -> None:
+        """Give the connection back once nobody writes."""
+        with self._turn:
+            if self._connection is not None:
+                self._connection.close()
+
+    def _commit(self, group: list[_Asked]) -> None:
+        try:
+            if self._connection is None:
+                self._connection = self._engine.connect()
+                self._connection.info[WRITES] = True
+            after = _alone(self._connection, *group) if len(group) == 1 else _together(self._connection, group)
+        except BaseException as error:
+            self._leave_no_transaction()
+            for each in group:
+                each.failed = error
+            if not isinstance(error, Exception):
+                raise
+        else:
+            run(after)
+        finally:
+            for each in group:
+                each.done = True
+
+    def _leave_no_transaction(self) -> None:
+        """Where COMMIT itself fails SQLAlchemy does not roll back, and no transaction could begin on it any more."""
+        connection = self._connection
+        if connection is None:
+            return
+        driver = connection.connection.driver_connection
+        if driver is not None and driver.in_transaction:
+            connection.invalidate()
+            connection.close()
+            self._connection = None
+
+
+def run(after: Iterable[Callable[[], None]]) -> None:
+    """Call what was to follow the commit, each thing once."""
+    for call in dict.fromkeys(after):
+        call()
+
+
+def _alone(connection: Connection, asked: _Asked) -> list[Callable[[], None]]:
+    """Without a savepoint: there is nobody else to spare when it fails."""
+    after: list[Callable[[], None]] = []
+    connection.info[AFTER] = after
+    with connection.begin():
+        asked.value = asked.job(connection)
+    return after
+
+
+def _together(connection: Connection, group: list[_Asked]) -> list[Callable[[], None]]:
+    """A savepoint for each, so that one that fails takes nobody with it."""
+    after: list[Callable[[], None]] = []
+    with connection.begin():
+        for asked in group:
+            mine: list[Callable[[], None]] = []
+            connection.info[AFTER] = mine
+            try:
+                with connection.begin_nested():
+                    asked.value = asked.job(connection)
+                after += mine
+            except Exception as error:
+                asked.failed = error
+    return after
