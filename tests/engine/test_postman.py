@@ -8,6 +8,7 @@ import time
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,7 @@ from aiosmtpd.controller import Controller
 from bongsu.adapters.clock import SystemClock
 from bongsu.adapters.smtp import Smtp
 from bongsu.core.schedule import Recipient
-from bongsu.engine.postman import Postman
+from bongsu.engine.postman import AT_REST, EVERY, Postman
 from bongsu.store import outages, outbox
 from bongsu.testing import World
 from tests.support import free_port, wait_for
@@ -126,6 +127,26 @@ def stage(database_url: str, tmp_path: Path) -> Iterator[Stage]:
     yield made
     made.stop()
     sink.close()
+    world.close()
+
+
+def test_a_postman_with_nothing_to_do_looks_rarely_and_is_there_when_something_is_due(
+    database_url: str, tmp_path: Path
+) -> None:
+    world = World(database_url, tmp_path)
+    postman, now = Postman(world.context), world.clock.now()
+    to, moment = Recipient("person:jimin", "Kim Jimin", "jimin@example.com", "en"), timedelta(seconds=1)
+    postman.round()
+    assert postman.rest == AT_REST
+    for number, wait in enumerate((60 * moment, 3 * moment, 0.1 * moment)):
+        message = outbox.fresh(f"<{number}@example.com>", "test", to, {}, now, now + wait)
+        world.context.db.write(lambda tx, message=message: outbox.put(tx, message))
+        postman.round()
+        assert postman.rest == min(AT_REST, max(EVERY, wait))
+    world.context.relay.outage = outages.Outage(1, now, "nobody there", None, None)
+    postman.round()
+    assert postman.rest == EVERY, "a relay that is away is asked each second"
+    postman.stop()
     world.close()
 
 

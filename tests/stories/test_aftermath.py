@@ -168,7 +168,7 @@ def test_what_nobody_took_and_hurt_nobody_is_a_false_alarm(world: World) -> None
         "shop", (START, START), (START, START), timedelta(0), Traffic(Impact(), (), (), query="", source="")
     )
     harmless = replace(kept, measured=measured, actions=())
-    world.context.db.write(lambda tx: reports.save(tx, harmless, world.clock.now()))
+    world.context.db.write(lambda tx: reports.save(tx, harmless))
     [alarm] = review.collect(world.context, meeting).false_alarms
     assert (alarm.incident.id, alarm.why) == (name, Why.IDLE)
 

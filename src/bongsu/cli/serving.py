@@ -10,6 +10,7 @@ import gc
 import signal
 import sys
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
 from types import FrameType
 
@@ -26,6 +27,28 @@ from bongsu.web.app import create_app
 
 SWITCH_S = 0.0005
 """How long one thread may keep the others from Python: a mail's answers must not wait for a storm of alerts."""
+
+
+class Server(uvicorn.Server):
+    """Looks once a second what time it is, for the answers' date, where uvicorn looks ten times whether to end."""
+
+    def __init__(self, settings: uvicorn.Config) -> None:
+        super().__init__(settings)
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._ended = asyncio.Event()
+
+    def stop(self) -> None:
+        """End it, from a signal's handler."""
+        self.should_exit = True
+        if self._loop is not None:
+            self._loop.call_soon_threadsafe(self._ended.set)
+
+    async def main_loop(self) -> None:
+        """Until it is stopped."""
+        self._loop = asyncio.get_running_loop()
+        while not await self.on_tick(0):
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._ended.wait(), 1.0)
 
 
 def _invite(context: Context) -> None:
@@ -56,7 +79,7 @@ def run(config: Path, log_level: str) -> None:
         timeout_graceful_shutdown=1,
         server_header=False,
     )
-    server = uvicorn.Server(settings)
+    server = Server(settings)
 
     async def run() -> None:
         # the default pool has processors + 4 threads, too few when pages and API wait for the database
@@ -64,7 +87,7 @@ def run(config: Path, log_level: str) -> None:
         await server.serve()
 
     def stop(_signal: int, _frame: FrameType | None) -> None:
-        server.should_exit = True
+        server.stop()
 
     # uvicorn raises the signal that ended it once more, with the handlers that stood before it
     for each in (signal.SIGTERM, signal.SIGINT):

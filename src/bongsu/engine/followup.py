@@ -165,7 +165,7 @@ def _approve(tx: Transaction, context: Context, incident_id: str, by: str, numbe
     made = Approval(incident_id, number, by, context.clock.now())
     editions.approve(tx, made)
     if reports.load(tx, incident_id) is None:
-        reports.save(tx, kept, made.at)
+        reports.save(tx, kept)
     _note(tx, context, incident_id, "report_approved", {"by": by, "number": number})
     return made
 

@@ -27,6 +27,11 @@ MOST_HELD = 256
 """Messages claimed at a time at the most: enough to keep every connection busy, few enough to share with others."""
 GROUP = 64
 """Messages claimed, and results written, in one transaction at the most."""
+EVERY = timedelta(seconds=1)
+"""The distance of probes, and of rounds while something is under way."""
+AT_REST = timedelta(seconds=5)
+"""The distance of rounds while nothing waits: whatever is written here wakes the postman, so this is for what another
+server leaves behind that dies."""
 _BESIDE = 2
 """Threads beside one for each connection to the relay, so that other channels go on while all of those are stuck."""
 
@@ -49,10 +54,19 @@ class Postman:
         self._probes = 0
         self._more = False
         """Whether more was due than could be held."""
+        self.rest = EVERY
+        """How long until the next round when nothing wakes it before."""
         context.outgoing.open(self._take_all, lambda: len(self._held) < MOST_HELD, self._prepare)
 
     def round(self) -> None:
         """Claim what is due and hand it to the senders; keep leases; ask for a relay that is away."""
+        self.rest = EVERY
+        self._claim()
+        if not self._context.relay.down and not self._held:
+            due = self._context.db.read(outbox.next_due)
+            self.rest = AT_REST if due is None else min(AT_REST, max(EVERY, due - self._context.wall.now()))
+
+    def _claim(self) -> None:
         relay.look(self._context)
         self._renew()
         if self._context.relay.down:
@@ -204,7 +218,3 @@ class Postman:
         finally:
             with self._guard:
                 self._probes -= 1
-
-
-EVERY = timedelta(seconds=1)
-"""How often ``round`` is due when nothing wakes it: the distance of probes."""

@@ -32,7 +32,7 @@ def keep(context: Context) -> int:
     waiting = context.db.read(_resolved_without_report)
     for incident_id in waiting:
         made = draft(context, incident_id)
-        context.db.write(lambda tx, made=made: reports.save(tx, made, context.clock.now()))  # type: ignore[misc]
+        context.db.write(lambda tx, made=made: reports.save(tx, made))  # type: ignore[misc]
     return len(waiting)
 
 
@@ -40,16 +40,20 @@ def _resolved_without_report(tx: Transaction) -> list[str]:
     """Not while a mail of the incident still waits: the report says what became of each. Never once it is approved."""
     frozen = editions.approved(tx)
     recent = [each for each in incidents.search(tx, status="resolved", limit=50) if each.id not in frozen]
-    due = [each.id for each in recent if (kept := reports.load(tx, each.id)) is None or _outdated(tx, kept, each)]
+    made, verified = reports.made(tx, [each.id for each in recent]), data.verified(tx, [each.id for each in recent])
+    due = [
+        each.id
+        for each in recent
+        if each.id not in made
+        or (each.resolved_at is not None and made[each.id] < each.resolved_at)
+        or (each.id in verified and _verified_since(tx, each.id))
+    ]
     return [each for each in due if all(message.state != "pending" for message in outbox.of(tx, each))]
 
 
-def _outdated(tx: Transaction, kept: Report, incident: Incident) -> bool:
-    """Resolved anew, or the data was verified since."""
-    if incident.resolved_at is not None and kept.made_at < incident.resolved_at:
-        return True
-    check = data.of_incident(tx, incident.id)
-    return check is not None and kept.data != check.brief
+def _verified_since(tx: Transaction, incident_id: str) -> bool:
+    kept, check = reports.load(tx, incident_id), data.of_incident(tx, incident_id)
+    return kept is not None and check is not None and kept.data != check.brief
 
 
 def draft(context: Context, incident_id: str) -> Report:

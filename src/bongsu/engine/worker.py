@@ -28,7 +28,7 @@ from bongsu.engine import (
     watch,
 )
 from bongsu.engine.context import Context
-from bongsu.engine.postman import EVERY, Postman
+from bongsu.engine.postman import Postman
 from bongsu.telemetry import JOB_ENDED, JOB_FAILURES, JOB_RUNS
 
 log = logging.getLogger("bongsu.worker")
@@ -49,11 +49,12 @@ class Worker:
         self._unfinished = 0
         every = context.timescale.wall_span(context.watch_every)
         nap, week = threading.Event(), threading.Event()
-        loops: list[tuple[str, Callable[[], object], timedelta, threading.Event]] = [
+        loops: list[tuple[str, Callable[[], object], timedelta | Callable[[], timedelta], threading.Event]] = [
             ("watch", self._look, every, nap),
-            ("deliver", self._postman.round, EVERY, context.mail_due),
+            ("deliver", self._postman.round, lambda: self._postman.rest, context.mail_due),
             ("decide", self._decide, timedelta(seconds=5), context.touched.due),
             ("respond", self._respond, timedelta(seconds=2), context.work_due),
+            ("reports", lambda: report.keep(context), timedelta(seconds=5), week),
             ("people", self._people, timedelta(seconds=20), week),
             ("remind", self._remind, timedelta(minutes=5), week),
             ("audit", lambda: auditor.audit(context), auditor.EVERY, threading.Event()),
@@ -90,12 +91,19 @@ class Worker:
         self._writer.join(timeout=10)
         self._postman.give_back()
 
-    def _loop(self, name: str, job: Callable[[], object], every: timedelta, wake: threading.Event) -> None:
+    def _loop(
+        self,
+        name: str,
+        job: Callable[[], object],
+        every: timedelta | Callable[[], timedelta],
+        wake: threading.Event,
+    ) -> None:
         while not self._stop.is_set():
             began = self._context.wall.now()
             wake.clear()
             self._guard(name, job)
-            left = every - (self._context.wall.now() - began)
+            rest = every if isinstance(every, timedelta) else every()
+            left = rest - (self._context.wall.now() - began)
             if left > timedelta(0) and not self._stop.is_set():
                 wake.wait(left.total_seconds())
 
@@ -137,7 +145,7 @@ class Worker:
 
     def _respond(self) -> None:
         """Often while an action is under way, for a machine that answers should get traffic at once."""
-        while self._guard("actions", self._act) and self._guard("reports", lambda: report.keep(self._context)):
+        while self._guard("actions", self._act):
             if not self._unfinished or self._stop.wait(SOON):
                 return
 

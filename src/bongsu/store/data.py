@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -67,6 +68,12 @@ def of_incident(tx: Connection, incident_id: str) -> Check | None:
     query = select(data_checks.c.body).where(data_checks.c.incident_id == incident_id)
     body = tx.execute(query.order_by(data_checks.c.id.desc()).limit(1)).scalar()
     return None if body is None else unpack(body, Check)
+
+
+def verified(tx: Connection, incident_ids: Sequence[str]) -> set[str]:
+    """Those of these incidents to which a result belongs."""
+    query = select(data_checks.c.incident_id).where(data_checks.c.incident_id.in_(incident_ids)).distinct()
+    return set(tx.execute(query).scalars())
 
 
 def latest(tx: Connection, name: str) -> Check | None:

@@ -43,6 +43,7 @@ _OVERDUE = (
     .order_by(outbox.c.due_at)
     .limit(bindparam("most"))
 )
+_NEXT_DUE = select(func.min(outbox.c.due_at)).where(_PENDING)
 _OLDEST = select(func.min(outbox.c.due_at)).where(_PENDING & (outbox.c.due_at <= bindparam("now")))
 
 
@@ -146,6 +147,12 @@ def is_due(tx: Connection, now: datetime, *, mail: bool = True) -> bool:
 def _is_due(dialect: str, mail: bool) -> Select[Any]:
     now = bindparam("now", type_=outbox.c.due_at.type)
     return select(select(outbox.c.id).where(_ready(dialect, now, mail)).exists())
+
+
+def next_due(tx: Connection) -> datetime | None:
+    """When the first message that waits is due, whoever holds it; None when none waits."""
+    found: datetime | None = tx.execute(_NEXT_DUE).scalar()
+    return found
 
 
 def renew(tx: Connection, messages: Sequence[Message], lease: timedelta = LEASE) -> None:
