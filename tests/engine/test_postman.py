@@ -140,7 +140,7 @@ def test_a_postman_with_nothing_to_do_looks_rarely_and_is_there_when_something_i
     assert postman.rest == AT_REST
     for number, wait in enumerate((60 * moment, 3 * moment, 0.1 * moment)):
         message = outbox.fresh(f"<{number}@example.com>", "test", to, {}, now, now + wait)
-        world.context.db.write(lambda tx, message=message: outbox.put(tx, message))
+        world.context.db.write(lambda tx, message=message: outbox.put(tx, message))  # type: ignore[misc]
         postman.round()
         assert postman.rest == min(AT_REST, max(EVERY, wait))
     world.context.relay.outage = outages.Outage(1, now, "nobody there", None, None)
