@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -34,9 +33,9 @@ def keep(known: Known, alert: Alert) -> None:
     "again",
     [
         KEPT,
-        replace(KEPT, labels={name: KEPT.labels[name] for name in ("instance", "alertname")}),
-        replace(KEPT, ends_at=NOW + 2 * HOUR),
-        replace(KEPT, starts_at=NOW.astimezone()),
+        KEPT._replace(labels={name: KEPT.labels[name] for name in ("instance", "alertname")}),
+        KEPT._replace(ends_at=NOW + 2 * HOUR),
+        KEPT._replace(starts_at=NOW.astimezone()),
     ],
 )
 def test_what_says_the_same_is_left_alone_while_half_of_its_time_is_on_disk(known: Known, again: Alert) -> None:
@@ -58,7 +57,7 @@ def test_what_says_the_same_is_left_alone_while_half_of_its_time_is_on_disk(know
     ],
 )
 def test_what_says_something_else_is_written(known: Known, change: dict[str, Any]) -> None:
-    assert known.missing(replace(KEPT, **change), NOW) is not None
+    assert known.missing(KEPT._replace(**change), NOW) is not None
 
 
 def test_nothing_is_known_before_it_was_written() -> None:

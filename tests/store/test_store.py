@@ -173,8 +173,9 @@ def test_an_alert_is_one_row_whatever_the_order_of_its_labels(db: Database) -> N
     keep(db, first, T0)
     db.write(lambda tx: alerts.join(tx, [first.fingerprint], "i1"))
     keep(db, again, T0 + timedelta(minutes=1))
-    (kept,) = db.read(lambda tx: alerts.of(tx, "i1"))
-    assert kept.alert == replace(again, starts_at=T0)  # it has fired since then
+    (kept,) = db.read(lambda tx: alerts.firing(tx, T0))
+    assert kept.alert == again._replace(starts_at=T0)  # it has fired since then
+    assert kept.incident_id == "i1"
     assert db.read(lambda tx: alerts.homeless(tx, T0)) == set()
     assert db.read(lambda tx: alerts.firing(tx, T0 + timedelta(minutes=6))) == []
 
@@ -184,7 +185,7 @@ def test_an_alert_that_fires_again_after_its_end_begins_anew_and_belongs_to_nobo
     keep(db, alert, T0)
     db.write(lambda tx: alerts.join(tx, [alert.fingerprint], "i1"))
     later = T0 + timedelta(minutes=10)
-    keep(db, replace(alert, starts_at=later, ends_at=later + timedelta(minutes=5)), later)
+    keep(db, alert._replace(starts_at=later, ends_at=later + timedelta(minutes=5)), later)
     (kept,) = db.read(lambda tx: alerts.firing(tx, later, HERE))
     assert (kept.alert.starts_at, kept.incident_id) == (later, None)
     assert db.read(lambda tx: alerts.homeless(tx, later)) == {HERE}
@@ -194,7 +195,7 @@ def test_an_alert_that_fires_again_after_its_end_begins_anew_and_belongs_to_nobo
 
 def test_the_same_alert_twice_in_one_batch_is_the_later_one(db: Database) -> None:
     alert = Alert({"alertname": "A"}, T0, T0 + timedelta(minutes=5))
-    both = [alert, replace(alert, annotations={"summary": "the later one"})]
+    both = [alert, alert._replace(annotations={"summary": "the later one"})]
     db.write(
         lambda tx: alerts.put(tx, [alerts.row_of(each, each.fingerprint, microseconds(T0), HERE) for each in both])
     )

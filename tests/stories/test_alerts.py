@@ -17,6 +17,12 @@ from bongsu.store import alerts, audit, incidents
 from bongsu.testing import World
 
 
+def joined(world: World) -> list[tuple[str, str | None]]:
+    """The alerts that fire, and the incident each belongs to."""
+    firing = world.context.db.read(lambda tx: alerts.firing(tx, world.context.clock.now()))
+    return [(kept.alert.name, kept.incident_id) for kept in firing]
+
+
 def test_an_alert_of_its_own_is_escalated_by_its_own_clock_and_ends_by_its_end(world: World) -> None:
     world.alert("PoolTimeouts", seconds=3600)
     world.advance(minutes=5, seconds=15)
@@ -95,8 +101,7 @@ def test_an_alert_about_the_watchs_own_breach_waits_for_its_incident_and_joins_i
     assert world.context.db.read(incidents.search) == []
     world.cpu(0.42)
     world.advance(minutes=6)
-    joined = world.context.db.read(lambda tx: alerts.of(tx, world.incident().id))
-    assert [kept.alert.name for kept in joined] == ["CpuOverBaseline"]
+    assert joined(world) == [("CpuOverBaseline", world.incident().id)]
     world.expect_mail(to="jimin", kind="tier", tier=1)
     world.expect_silence()
 
@@ -109,7 +114,7 @@ def test_an_alert_that_says_blind_and_a_watch_that_is_blind_are_one_incident(wor
         world.advance(minutes=1)
     (found,) = world.context.db.read(incidents.search)
     assert found.policy.name == "blind"
-    assert [kept.alert.name for kept in world.context.db.read(lambda tx: alerts.of(tx, found.id))] == ["Blind"]
+    assert joined(world) == [("Blind", found.id)]
 
 
 def test_what_the_generated_rules_say_of_the_pool_goes_to_the_on_call_developer_alone(world: World) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from bongsu.core.alert import POLICY_LABEL, SERVICE_LABEL
 from bongsu.core.matcher import Matcher, all_match
@@ -13,8 +14,7 @@ ALERTS = "alerts"
 """The name of the policy under which a service's alerts from outside have their incident."""
 
 
-@dataclass(frozen=True, slots=True)
-class Destination:
+class Destination(NamedTuple):
     """Where alerts go: one incident for each (service, policy, group)."""
 
     service: str
@@ -50,7 +50,9 @@ class Routing:
         """The destination; None when nobody is responsible for such an alert."""
         named = labels.get(SERVICE_LABEL, "")
         if named in self.watched:
-            about = labels.get(POLICY_LABEL, "")
+            about = labels.get(POLICY_LABEL)
+            if about is None:
+                return Destination(named)
             return Destination(named, about if about in (*self.watched[named], *ON_CALL_ALONE) else ALERTS)
         for route in self.routes:
             if all_match(route.matchers, labels):

@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 from functools import partial
 
 from bongsu.core import escalation
-from bongsu.core.alert import HEARTBEAT_LABEL, Alert
+from bongsu.core.alert import HEARTBEAT_LABEL, Alert, fingerprint
 from bongsu.core.incident import SILENCE, Entry, Facts, Muted, Seen
 from bongsu.core.maintenance import BEYOND
 from bongsu.core.policy import ON_CALL_ALONE, Policy
@@ -82,16 +82,16 @@ def _arrival(
     marks: list[Mark] = []
     touched: set[Destination] = set()
     beats: set[str] = set()
+    heartbeats, missing, route = context.heartbeats, context.known.missing, context.routing.of
     for alert in arrived:
-        heartbeat = alert.labels.get(HEARTBEAT_LABEL)
-        if heartbeat is not None and heartbeat in context.heartbeats:
-            beats |= {heartbeat} if alert.ends_at > now else set()
+        if heartbeats and alert.labels.get(HEARTBEAT_LABEL) in heartbeats:
+            beats |= {alert.labels[HEARTBEAT_LABEL]} if alert.ends_at > now else set()
             continue
-        mark = context.known.missing(alert, now)
+        mark = missing(alert, now)
         if mark is None:
             continue
-        to = context.routing.of(alert.labels)
-        rows.append(alerts.row_of(alert, alert.fingerprint, received_at, to))
+        to = route(alert.labels)
+        rows.append(alerts.row_of(alert, fingerprint(alert.labels), received_at, to))
         marks.append(mark)
         if to is not None:
             touched.add(to)
@@ -107,7 +107,7 @@ def _keep(context: Context, arrivals: Sequence[Arrival]) -> None:
         if beats:
             context.db.write(lambda tx: heartbeats.beat(tx, beats, context.wall.now()))
         if rows and not _kept_and_decided(context, arrivals, rows, touched):
-            context.db.write(lambda tx: alerts.put(tx, rows))
+            context.db.write(lambda tx: alerts.put(tx, rows), one_statement=True)
             context.touched.add(touched)
         context.known.written([mark for arrival in arrivals for mark in arrival.marks])
         ALERTS_RECEIVED.inc(sum(arrival.count for arrival in arrivals))

@@ -12,7 +12,7 @@ from datetime import datetime
 from typing import Any
 
 import msgspec
-from sqlalchemy import Connection, Row, Select, bindparam, delete, select, tuple_, update
+from sqlalchemy import Connection, Row, Select, bindparam, delete, func, select, tuple_, update
 
 from bongsu.core.alert import Alert
 from bongsu.core.routing import Destination
@@ -61,6 +61,7 @@ _MANY = Many(
 )  # fmt: skip
 
 _ALL = 2**31 - 1
+_NOWHERE = Destination("", "", "")
 # made once: in a storm of alerts, making a statement costs more than running it
 _THERE = (
     (alerts.c.service == bindparam("of_service"))
@@ -93,19 +94,17 @@ _JOIN_ALL = update(alerts).where(_THERE & _HOMELESS).values(incident_id=bindpara
 _JOIN = update(alerts).where(_MINE).values(incident_id=bindparam("joins"))
 # rows are locked in the order of ``put``, so that two servers cannot wait for each other
 _IN_THESE = tuple_(alerts.c.service, alerts.c.policy, alerts.c.group_key).in_(bindparam("these", expanding=True))
-_LOCK_HOMELESS = select(alerts.c.id).where(_IN_THESE & _HOMELESS).order_by(alerts.c.fingerprint).with_for_update()
-_LOCK_MINE = select(alerts.c.id).where(_MINE).order_by(alerts.c.fingerprint).with_for_update()
+_LOCKED = select(alerts.c.id).order_by(alerts.c.fingerprint).with_for_update()
+_LOCK_HOMELESS = select(func.count()).select_from(_LOCKED.where(_IN_THESE & _HOMELESS).subquery())
+_LOCK_MINE = select(func.count()).select_from(_LOCKED.where(_MINE).subquery())
 
 
 def row_of(alert: Alert, fingerprint: str, received_at: int, to: Destination | None) -> Row8:
     """An alert as a row; one that nobody is responsible for is kept too, without a service. ``received_at``: in
     microseconds."""
-    service, policy, group = (to.service, to.policy, to.group) if to else ("", "", "")
-    text = pack((alert.labels, alert.annotations, alert.generator_url))  # as a Body, and faster than through one
-    return (
-        fingerprint, text, microseconds(alert.starts_at), microseconds(alert.ends_at), received_at,
-        service, policy, group,
-    )  # fmt: skip
+    labels, starts_at, ends_at, annotations, generator_url = alert
+    text = pack((labels, annotations, generator_url))  # as a Body, and faster than through one
+    return fingerprint, text, microseconds(starts_at), microseconds(ends_at), received_at, *(to or _NOWHERE)
 
 
 def put(tx: Connection, rows: Sequence[Row8]) -> None:
@@ -118,7 +117,7 @@ def put(tx: Connection, rows: Sequence[Row8]) -> None:
 
 def lock_homeless(tx: Connection, these: Sequence[Destination], now: datetime) -> None:
     """Have to yourself, until the end of the transaction, what several destinations' incidents will speak for."""
-    _lock(tx, _LOCK_HOMELESS, {"now": now, "these": [(each.service, each.policy, each.group) for each in these]})
+    _lock(tx, _LOCK_HOMELESS, {"now": now, "these": these})
 
 
 def join(tx: Connection, fingerprints: Sequence[str], incident_id: str) -> None:
@@ -126,11 +125,6 @@ def join(tx: Connection, fingerprints: Sequence[str], incident_id: str) -> None:
     if fingerprints:
         _lock(tx, _LOCK_MINE, {"mine": fingerprints})
         tx.execute(_JOIN, {"mine": fingerprints, "joins": incident_id})
-
-
-def of(tx: Connection, incident_id: str) -> list[Kept]:
-    """The alerts that belong to an incident."""
-    return _kept(tx, select(alerts).where(alerts.c.incident_id == incident_id))
 
 
 def firing(
@@ -170,10 +164,6 @@ def _lock(tx: Connection, query: Select[Any], given: dict[str, Any]) -> None:
 
 def _of(to: Destination | None) -> dict[str, str]:
     return {} if to is None else {"of_service": to.service, "of_policy": to.policy, "of_group": to.group}
-
-
-def _kept(tx: Connection, query: Select[Any]) -> list[Kept]:
-    return [_one(row) for row in tx.execute(query.order_by(alerts.c.id))]
 
 
 def _one(row: Row[Any]) -> Kept:

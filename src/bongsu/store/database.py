@@ -11,11 +11,12 @@ from collections.abc import Callable
 from contextvars import ContextVar
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from time import monotonic
 from typing import Any, TypeVar
 
 from sqlalchemy import BigInteger, ColumnElement, Connection, create_engine, event, literal_column, make_url, select
 from sqlalchemy.engine import Engine
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import DBAPIError, InvalidatePoolError
 from sqlalchemy.pool import QueuePool
 
 from bongsu.store.turns import AFTER, WRITES, Turns, run
@@ -31,6 +32,8 @@ _RACES = {"40001": "serialization", "40P01": "deadlock", "23505": "unique"}
 """PostgreSQL's codes for what another server's transaction may do to ours; the next attempt sees what it wrote."""
 _TRIES = 4
 _CONNECT_S = 5
+_RESTED_S = 1.0
+"""A connection that has rested for longer is asked first whether it is still there."""
 ALONGSIDE: ContextVar[Callable[[Connection], None] | None] = ContextVar("alongside", default=None)
 """What the writes of this call write besides, in the same transaction: the audit log's line of who asked."""
 
@@ -46,28 +49,35 @@ class Database:
             Path(self.url.database).parent.mkdir(parents=True, exist_ok=True)
         self.engine = _engine(url, self.is_sqlite)
         self._turns = Turns(self.engine) if self.is_sqlite else None
+        self._of_one = self.engine.execution_options(isolation_level="AUTOCOMMIT")
 
     def read(self, job: Callable[[Connection], T]) -> T:
         """Run a job that only reads; fetch everything inside it."""
         with self.engine.connect() as connection:
             return job(connection)
 
-    def write(self, job: Callable[[Connection], T]) -> T:
-        """Run a job in a transaction and return its value once it is on disk; its exception is raised here."""
-        job = _with_what_goes_alongside(job)
+    def write(self, job: Callable[[Connection], T], *, one_statement: bool = False) -> T:
+        """Run a job in a transaction and return its value once it is on disk; its exception is raised here.
+
+        ``one_statement``: the job is known to run one. That is a transaction by itself on PostgreSQL: it waits once
+        for the database, where BEGIN, the statement and COMMIT would wait three times.
+        """
+        besides = ALONGSIDE.get()
+        job = job if besides is None else _both(job, besides)
         if self._turns is not None:
             value: T = self._turns.write(job)
             return value
+        engine = self._of_one if one_statement and besides is None else self.engine
         for _ in range(_TRIES - 1):
             try:
-                return self._transact(job)
+                return _transact(engine, job)
             except DBAPIError as error:
                 race = _RACES.get(getattr(error.orig, "sqlstate", None) or "")
                 if race is None:
                     raise
                 TRANSACTIONS_AGAIN.labels(race).inc()
                 log.info("transaction once more", extra={"race": race})
-        return self._transact(job)
+        return _transact(engine, job)
 
     def now(self) -> datetime:
         """The database's own time."""
@@ -80,20 +90,17 @@ class Database:
             self._turns.close()
         self.engine.dispose()
 
-    def _transact(self, job: Callable[[Connection], T]) -> T:
-        with self.engine.connect() as connection:
-            connection.info[AFTER] = []
-            with connection.begin():
-                value = job(connection)
-            run(connection.info[AFTER])
-            return value
+
+def _transact(engine: Engine, job: Callable[[Connection], T]) -> T:
+    with engine.connect() as connection:
+        connection.info[AFTER] = []
+        with connection.begin():
+            value = job(connection)
+        run(connection.info[AFTER])
+        return value
 
 
-def _with_what_goes_alongside(job: Callable[[Connection], T]) -> Callable[[Connection], T]:
-    besides = ALONGSIDE.get()
-    if besides is None:
-        return job
-
+def _both(job: Callable[[Connection], T], besides: Callable[[Connection], None]) -> Callable[[Connection], T]:
     def both(tx: Connection) -> T:
         value = job(tx)
         besides(tx)
@@ -110,7 +117,9 @@ def after_commit(tx: Connection, then: Callable[[], None]) -> None:
 def _engine(url: str, is_sqlite: bool) -> Engine:
     if not is_sqlite:
         asked = {"application_name": SERVING, "connect_timeout": _CONNECT_S}
-        return create_engine(url, pool_size=8, max_overflow=8, pool_pre_ping=True, connect_args=asked)
+        engine = create_engine(url, pool_size=8, max_overflow=8, connect_args=asked)
+        _ask_the_rested(engine)
+        return engine
     engine = create_engine(url, poolclass=QueuePool, pool_size=8, max_overflow=24)
 
     @event.listens_for(engine, "connect")
@@ -129,6 +138,23 @@ def _engine(url: str, is_sqlite: bool) -> Engine:
         driver.execute("BEGIN IMMEDIATE" if connection.info.get(WRITES) else "BEGIN")
 
     return engine
+
+
+def _ask_the_rested(engine: Engine) -> None:
+    """A connection that was used a moment ago is there, or whoever uses it now is told; asking it takes a wait."""
+
+    @event.listens_for(engine, "checkin")
+    def _note(_raw: Any, record: Any) -> None:
+        record.info["since"] = monotonic()
+
+    @event.listens_for(engine, "checkout")
+    def _ask(raw: Any, record: Any, _proxy: Any) -> None:
+        if monotonic() - record.info.get("since", monotonic()) < _RESTED_S:
+            return
+        try:
+            engine.dialect.do_ping(raw)
+        except Exception as error:
+            raise InvalidatePoolError from error
 
 
 def database_clock(tx: Connection) -> ColumnElement[int]:

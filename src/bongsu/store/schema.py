@@ -123,7 +123,7 @@ outages = Table(
     Index("outages_open", "way", unique=True, sqlite_where=_unended, postgresql_where=_unended),
 )
 
-_joined, _homeless = text("incident_id IS NOT NULL"), text("incident_id IS NULL")
+_homeless = text("incident_id IS NULL")
 alerts = Table(
     "alerts",
     metadata,
@@ -140,7 +140,6 @@ alerts = Table(
     Index("alerts_fingerprint", "fingerprint", unique=True),
     Index("alerts_group", "service", "policy", "group_key"),
     Index("alerts_homeless", "service", "policy", "group_key", sqlite_where=_homeless, postgresql_where=_homeless),
-    Index("alerts_incident", "incident_id", sqlite_where=_joined, postgresql_where=_joined),
 )
 
 silences = Table(

@@ -81,8 +81,7 @@ def read_alerts(body: bytes, context: Context) -> tuple[list[Alert], list[str]]:
     good: list[Alert] = []
     problems: list[str] = []
     for number, each in enumerate(posted):
-        faults = _faults(each)
-        if faults:
+        if faults := _faults(each):
             problems += [f"$[{number}]{fault}" for fault in faults]
         else:
             good.append(_alert(each, context, now))
@@ -91,7 +90,7 @@ def read_alerts(body: bytes, context: Context) -> tuple[list[Alert], list[str]]:
 
 def moment_faults(at: datetime | None) -> list[str]:
     """What is wrong with a moment that was sent; Go's zero time, in the year 1, means none."""
-    if at is None or at.year == 1 or (1970 <= at.year < 2100 and at.tzinfo is not None):
+    if at is None or (at.tzinfo is not None and 1970 <= at.year < 2100) or at.year == 1:
         return []
     if at.tzinfo is None:
         return ["has no time zone; write 2026-01-05T09:00:00Z"]
@@ -105,9 +104,10 @@ def _faults(posted: PostedAlert) -> list[str]:
     if not all(map(label_name, posted.labels)):
         found = [f".labels: {name!r} is not a label name" for name in posted.labels if not label_name(name)]
     starts, ends = posted.starts_at, posted.ends_at
-    for key, value in (("startsAt", starts), ("endsAt", ends)):
-        if faults := moment_faults(value):
-            found += [f".{key}: {fault}" for fault in faults]
+    if faults := moment_faults(starts):
+        found += [f".startsAt: {fault}" for fault in faults]
+    if faults := moment_faults(ends):
+        found += [f".endsAt: {fault}" for fault in faults]
     if not found and starts and ends and ends.year > 1 and starts > ends:
         found.append(": startsAt is after endsAt")
     return found
