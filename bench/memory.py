@@ -55,8 +55,11 @@ class _Calm(BaseHTTPRequestHandler):
 
     def do_POST(self) -> None:
         asked = parse_qs(self.rfile.read(int(self.headers["Content-Length"])).decode())
-        now = int(float(asked["time"][0])) // 5 * 5
-        values = [[at, "0.05"] for at in range(now - 20, now + 1, 5)]
+        first, last, step = (float(asked.get(name, ["0"])[0]) for name in ("start", "end", "step"))
+        if "time" in asked:
+            last = float(asked["time"][0]) // 5 * 5
+            first, step = last - 20, 5
+        values = [[first + n * step, "0.05"] for n in range(int((last - first) / step) + 1)]
         result = [{"metric": {"instance": f"10.0.0.{n}:8080"}, "values": values} for n in (1, 2)]
         body = json.dumps({"status": "success", "data": {"resultType": "matrix", "result": result}}).encode()
         self.send_response(200)
