@@ -11,18 +11,18 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from functools import partial
 
-from bongsu.core import escalation
+from bongsu.core import escalation, maintenance
 from bongsu.core.alert import HEARTBEAT_LABEL, Alert, fingerprint
 from bongsu.core.incident import SILENCE, Entry, Facts, Muted, Seen
-from bongsu.core.maintenance import BEYOND
+from bongsu.core.maintenance import BEYOND, Maintenance
 from bongsu.core.policy import ON_CALL_ALONE, Policy
 from bongsu.core.routing import ALERTS, Destination
 from bongsu.core.severity import LABEL, gravest, said_by
 from bongsu.core.silence import Silence, muting
-from bongsu.engine import maintenance
 from bongsu.engine.apply import apply, start
 from bongsu.engine.context import Context, new_id
 from bongsu.engine.known import Arrival, Mark, There
+from bongsu.engine.maintenance import counted
 from bongsu.store import alerts, heartbeats, incidents, maintenances, silences, timeline
 from bongsu.store.alerts import Kept, Row8
 from bongsu.store.columns import microseconds
@@ -194,26 +194,33 @@ def _decide_each(context: Context, these: Sequence[Destination]) -> None:
 def _decide_some(tx: Transaction, context: Context, these: Sequence[Destination]) -> None:
     alerts.lock_homeless(tx, these, context.clock.now())
     context.touched.decided(these, context.wall.now())
+    now = context.clock.now()
+    quiet, planned = silences.since(tx, now), counted(tx, now)
     for each in these:
-        _decide(tx, context, each)
+        _decide(tx, context, each, quiet, planned, now)
 
 
-def _decide(tx: Transaction, context: Context, to: Destination) -> None:
+def _decide(
+    tx: Transaction,
+    context: Context,
+    to: Destination,
+    quiet: Sequence[Silence],
+    planned: Sequence[Maintenance],
+    now: datetime,
+) -> None:
     service = context.services.get(to.service)
     if service is None:
         return
-    now = context.clock.now()
     if to.policy in (service.policy.name, service.blind.name):
         _join(tx, to, now)
         return
-    quiet = silences.since(tx, now)
     heard = _heard(tx, to, quiet, now)
     current = incidents.latest(tx, to.service, to.policy, to.group)
     policy = current.policy if current is not None and current.open else _policy(context, to)
     seen = _seen([kept.alert for kept in heard], current.seen.facts if current else {}, policy, now)
     if current is not None and current.open and not heard and quiet:
         seen = _silenced(tx, to, quiet, seen, policy, now)
-    seen = maintenance.look(tx, to.service, to.policy, seen, now)
+    seen = maintenance.look(planned, to.service, to.policy, seen, now)
     if current is not None and current.open:
         current = apply(tx, context, current.id, escalation.Observed(seen), now)
     elif heard:

@@ -8,7 +8,6 @@ from datetime import datetime, timedelta
 
 from bongsu.core import maintenance
 from bongsu.core.errors import InvalidInput
-from bongsu.core.incident import Seen
 from bongsu.core.maintenance import Maintenance
 from bongsu.core.policy import ON_CALL_ALONE
 from bongsu.core.routing import ALERTS
@@ -47,9 +46,9 @@ def listed(context: Context) -> list[Maintenance]:
     return context.db.read(lambda tx: maintenances.since(tx, now - KEEPS))
 
 
-def look(tx: Transaction, service: str, policy: str, seen: Seen, now: datetime) -> Seen:
-    """What was seen, with what a maintenance makes of it."""
-    return maintenance.look(maintenances.since(tx, now - KEEPS), service, policy, seen, now)
+def counted(tx: Transaction, now: datetime) -> list[Maintenance]:
+    """Those that say what becomes of what is seen now (``core.maintenance.look``)."""
+    return maintenances.since(tx, now - KEEPS)
 
 
 def policies_of(context: Context) -> dict[str, tuple[str, ...]]:

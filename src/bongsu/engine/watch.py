@@ -7,15 +7,16 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
-from bongsu.core import escalation
+from bongsu.core import escalation, maintenance
 from bongsu.core.breach import BreachClock, Point, Stretch, advance, look_around, summarise
 from bongsu.core.incident import Incident, Seen, Status
 from bongsu.core.policy import Policy
 from bongsu.core.service import BLIND, SOURCE, Service
 from bongsu.core.signal import READ
-from bongsu.engine import burst, maintenance
+from bongsu.engine import burst
 from bongsu.engine.apply import apply, start
 from bongsu.engine.context import Context, new_id
+from bongsu.engine.maintenance import counted
 from bongsu.ports import Samples, Unavailable
 from bongsu.store import breaches, incidents
 from bongsu.store.database import Transaction
@@ -108,7 +109,7 @@ def decide(
     now: datetime,
 ) -> Incident | None:
     """Put what was seen to the incident it belongs to, or begin one if it warrants that."""
-    seen = maintenance.look(tx, service, policy.name, seen, now)
+    seen = maintenance.look(counted(tx, now), service, policy.name, seen, now)
     current = incidents.latest(tx, service, policy.name)
     if current is not None and current.open:
         return apply(tx, context, current.id, escalation.Observed(seen), now)
