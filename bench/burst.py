@@ -74,11 +74,11 @@ def look(url: str, folder: Path) -> dict[str, float]:
         profile = cProfile.Profile()
         profile.runcall(once, SCRAPE)
         pstats.Stats(profile).sort_stats("tottime").print_stats(25)
-    kept = context.db.read(lambda tx: balances.accounts(tx, service.name))
+    kept = context.db.read(lambda tx: balances.to_change(tx, service.name))
 
     def again() -> float:
         began = time.perf_counter()
-        context.db.write(lambda tx: balances.save_accounts(tx, service.name, kept))
+        context.db.write(lambda tx: balances.keep(tx, service.name, kept))
         return (time.perf_counter() - began) * 1000
 
     found["written"] = statistics.median(again() for _ in range(ROUNDS))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -114,7 +113,7 @@ def test_the_balance_stays_within_its_bounds(
 def test_time_may_be_cut_anywhere(
     machine: MachineType, demand: float, minutes: float, cut: float, mode: Mode, ramp: float, share: float, fresh: bool
 ) -> None:
-    begin = replace(launched(machine) if fresh else Credits(), earned=share * machine.cap)
+    begin = (launched(machine) if fresh else Credits())._replace(earned=share * machine.cap)
     whole = spend(begin, machine, demand, minutes, mode, ramp)
     half = spend(begin, machine, demand, minutes * cut, mode, ramp)
     pieces = spend(half, machine, demand, minutes * (1 - cut), mode, ramp)
@@ -130,7 +129,7 @@ def test_more_cpu_never_leaves_more_credits(
     machine: MachineType, low: float, high: float, minutes: float, mode: Mode, ramp: float, share: float
 ) -> None:
     low, high = sorted((low, high))
-    begin = replace(launched(machine), earned=share * machine.cap)
+    begin = launched(machine)._replace(earned=share * machine.cap)
     less, more = (spend(begin, machine, demand, minutes, mode, ramp) for demand in (low, high))
     slack = 1e-7 * machine.cap
     assert more.balance <= less.balance + slack

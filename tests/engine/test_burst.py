@@ -9,9 +9,10 @@ from pathlib import Path
 import pytest
 
 from bongsu.catalogue import load_catalogue
-from bongsu.core.balance import Balance, Faults, anchor, fold
+from bongsu.core.balance import Balance, Faults, fold
 from bongsu.core.breach import Point
 from bongsu.core.burst import Mode, drain
+from bongsu.core.ledger import Ledger
 from bongsu.core.outlook import cause
 from bongsu.core.scoring import LEARNT, Score
 from bongsu.core.throttle import Cause, Witness
@@ -93,24 +94,25 @@ def test_on_the_flat_line_no_credits_come_back_also_over_a_gap(level: float) -> 
     assert known is not None
     assert cause(known, SMALL).cause is Cause.CREDITS_GONE
     later = [
-        replace(point, at=point.at + timedelta(hours=13), balance=None) for point in course(*[level] * 60, step=minute)
+        point._replace(at=point.at + timedelta(hours=13), balance=None) for point in course(*[level] * 60, step=minute)
     ]
     known, faults = fold(known, later, SMALL, LATER)
     assert "after a gap" in faults.told()[0]
     assert known is not None
     assert cause(known, SMALL).cause is Cause.CREDITS_GONE
-    rested, _ = fold(known, [replace(each, at=each.at + timedelta(hours=2), cpu=0.05) for each in later], SMALL, LATER)
+    rested, _ = fold(known, [each._replace(at=each.at + timedelta(hours=2), cpu=0.05) for each in later], SMALL, LATER)
     assert rested is not None
     assert rested.credits > SMALL.empty_below
 
 
 def test_a_late_measured_point_is_brought_on_by_the_course_since_it() -> None:
     minute = timedelta(minutes=1)
-    known, _ = fold(None, course(*[0.1] * 30, 1.0, balance=60.0, step=minute), SMALL, LATER)
-    assert known is not None
-    after = anchor(known, START + 20 * minute, drain(60.0, SMALL, 0.1, 20.0), SMALL, Faults())
-    assert after.credits == pytest.approx(known.credits, abs=0.1)
-    assert after.residual == pytest.approx(0.0, abs=0.1)
+    ledger = Ledger()
+    ledger.take(course(*[0.1] * 30, 1.0, balance=60.0, step=minute), SMALL, LATER)
+    before = ledger["m"].credits
+    ledger.anchor("m", START + 20 * minute, drain(60.0, SMALL, 0.1, 20.0), SMALL, Faults())
+    assert ledger["m"].credits == pytest.approx(before, abs=0.1)
+    assert ledger["m"].residual == pytest.approx(0.0, abs=0.1)
 
 
 def test_a_long_gap_is_told_and_leaves_a_doubt_that_no_alarm_goes_by() -> None:
@@ -154,7 +156,7 @@ def test_the_residual_shows_a_wrong_type() -> None:
 
 def test_stolen_time_costs_no_credits() -> None:
     plain = course(0.5, 0.5, 0.5, balance=100.0)
-    stolen = [replace(point, cpu=0.8, steal=0.3) for point in plain]
+    stolen = [point._replace(cpu=0.8, steal=0.3) for point in plain]
     assert _after(stolen).credits == pytest.approx(_after(plain).credits)
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -15,7 +14,6 @@ from bongsu.core.burst import drain
 from bongsu.engine import burst, watch
 from bongsu.store import balances
 from bongsu.store.database import Transaction
-from bongsu.store.many import AT_ONCE
 from bongsu.testing import SCRAPE, START, World
 
 MANY = [f"machine-{n}" for n in range(300)]
@@ -43,9 +41,8 @@ def test_statements_do_not_grow_with_the_machines(world: World) -> None:
         event.remove(context.db.engine, "before_cursor_execute", note)
         assert [point.balance for point in weighed] == [100.0] * len(names)
         counts.append(len(ran))
-    writes = math.ceil(len(MANY) / AT_ONCE) if context.db.is_sqlite else 1
-    assert counts == [2, 1 + writes]
-    assert len(context.db.read(lambda tx: balances.accounts(tx, service.name))) == len(MANY)
+    assert counts == [3, 2]
+    assert len(context.db.read(lambda tx: balances.of_service(tx, service.name))) == len(MANY)
     world.close()
 
 
@@ -59,21 +56,21 @@ def test_a_look_that_dies_before_its_commit_is_made_again_from_the_metrics_store
     world.advance(minutes=1)
     world.watching = False
     world.advance(minutes=3)  # scrapes that nobody has looked at
-    kept = balances.save_accounts
+    kept = balances.keep
 
-    def dies(tx: Transaction, service: str, accounts: Any) -> None:
-        kept(tx, service, accounts)
+    def dies(tx: Transaction, service: str, ledger: Any) -> None:
+        kept(tx, service, ledger)
         raise OSError
 
-    before = world.context.db.read(lambda tx: balances.accounts(tx, "shop"))
-    monkeypatch.setattr(balances, "save_accounts", dies)
+    before = world.context.db.read(lambda tx: balances.of_service(tx, "shop"))
+    monkeypatch.setattr(balances, "keep", dies)
     with pytest.raises(OSError):
         watch.watch(world.context)
     monkeypatch.undo()
-    assert world.context.db.read(lambda tx: balances.accounts(tx, "shop")) == before
+    assert world.context.db.read(lambda tx: balances.of_service(tx, "shop")) == before
     world.restart()
     watch.watch(world.context)
-    (after,) = world.context.db.read(lambda tx: balances.accounts(tx, "shop")).values()
+    (after,) = world.context.db.read(lambda tx: balances.of_service(tx, "shop")).values()
     assert after.at == world.clock.now()
     assert after.gaps == 0
     minutes = (after.at - before["machine-1"].at) / timedelta(minutes=1)

@@ -13,12 +13,10 @@ import pytest
 
 from bongsu.adapters.clock import SystemClock
 from bongsu.catalogue import load_catalogue
-from bongsu.core.balance import fold
 from bongsu.core.breach import Point
-from bongsu.core.scoring import Score
 from bongsu.lab.programs import find_program
 from bongsu.store import balances
-from bongsu.store.database import Database
+from bongsu.store.database import Database, Transaction
 from bongsu.store.migrate import migrate
 from tests.support import wait_for
 from tests.web.serving import Server
@@ -32,12 +30,14 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     folder = tmp_path_factory.mktemp("burst")
     db, now = Database(f"sqlite:///{folder}/bongsu.db"), SystemClock().now()
     migrate(db)
-    measured, _ = fold(None, [Point(now, "shop-1", 0.9, balance=60.0)], SMALL, now)
-    unknown, _ = fold(None, [Point(now, "shop-2", 0.1)], SMALL, now)
-    assert measured is not None
-    assert unknown is not None
-    kept = {"shop-1": (measured, Score()), "shop-2": (unknown, Score())}
-    db.write(lambda tx: balances.save(tx, "shop", kept))
+    points = [Point(now, "shop-1", 0.9, balance=60.0), Point(now, "shop-2", 0.1)]
+
+    def keep(tx: Transaction) -> None:
+        ledger = balances.to_change(tx, "shop")
+        ledger.take(points, SMALL, now)
+        balances.keep(tx, "shop", ledger)
+
+    db.write(keep)
     db.close()
     running = Server(folder)
     try:

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 from itertools import groupby
+from typing import NamedTuple
 
 from bongsu.core.burst import MachineType, full_burn_runway
 from bongsu.core.incident import Seen
@@ -34,8 +35,7 @@ class Cause(StrEnum):
     """The flat line: credits gone, CPU held down to the baseline, looking healthy."""
 
 
-@dataclass(frozen=True, slots=True)
-class Point:
+class Point(NamedTuple):
     """One machine at one scrape. ``cpu`` 0..1; ``balance`` in credits; ``throttled`` and ``steal`` are shares 0..1."""
 
     at: datetime

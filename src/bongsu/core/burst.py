@@ -11,6 +11,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import timedelta
 from enum import StrEnum
+from functools import cached_property
 
 LIFETIME = 100 * 365 * 1440.0
 """Minutes: what takes longer does not happen, and no timedelta holds what a burn of 1e-15 takes."""
@@ -34,7 +35,7 @@ class OnStop(StrEnum):
     UNKNOWN = "unknown"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class MachineType:
     """A row of the machine catalogue; ``key`` is ``provider:type``, credits are vCPU-minutes.
 
@@ -61,12 +62,12 @@ class MachineType:
     valid_from: str = ""
     source: str = ""
 
-    @property
+    @cached_property
     def earn_per_minute(self) -> float:
         """Credits earned in a minute."""
         return self.vcpus * self.baseline if self.earn_per_hour is None else self.earn_per_hour / 60.0
 
-    @property
+    @cached_property
     def empty_below(self) -> float:
         """The balance that counts as empty: balances hover a little above 0, so a threshold of 0 never fires."""
         return max(1.0, 0.01 * self.cap)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from array import array
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
@@ -45,8 +46,11 @@ class Outlook:
 class Course:
     """A machine's demand in steps of five minutes, the newest last; bounded, and filled from the past as well."""
 
+    __slots__ = ("_count", "_last", "_means", "_newest", "_sum")
+
     def __init__(self) -> None:
-        self._sums, self._counts = array("f"), array("f")
+        self._means = array("f")
+        self._sum = self._count = 0.0  # of the last step, which is running
         self._last = 0
         self._newest: datetime | None = None
 
@@ -56,56 +60,77 @@ class Course:
             return
         self._newest = at
         step = int(at.timestamp()) // STEP_S
-        missing = min(KEPT, step - self._last) if self._sums else 1
-        self._sums.extend([0.0] * missing)
-        self._counts.extend([0.0] * missing)
-        self._last = step
+        if step != self._last or not self._means:
+            self._begin(step)
         if demand is not None:
-            self._sums[-1] += demand
-            self._counts[-1] += 1
-        del self._sums[:-KEPT], self._counts[:-KEPT]
+            self._sum += demand
+            self._count += 1
+
+    def know(self, at: float, wanted: float, samples: float) -> None:
+        """Take what is known of a step, or of what has passed of it, from a ``Ledger``: a sum, and of how many samples.
+
+        ``at``: any moment of the step, in seconds since 1970. A course is fed by this or by ``add``, not by both.
+        """
+        step = int(at) // STEP_S
+        if step > self._last or not self._means:
+            self._begin(step)
+        if step == self._last and samples:
+            self._sum, self._count = wanted, samples
+
+    def _begin(self, step: int) -> None:
+        means = self._known()
+        means.extend([math.nan] * (min(KEPT, step - self._last) if means else 1))
+        del means[:-KEPT]
+        self._last, self._sum, self._count = step, 0.0, 0.0
+
+    def _known(self) -> array[float]:
+        """The mean of each step, the running one's so far."""
+        if self._means:
+            self._means[-1] = self._sum / self._count if self._count else math.nan
+        return self._means
 
     def before(self, past: Course) -> None:
         """Put what was before this course in front of it; what both know is this one's."""
-        if not past._sums:
-            return
-        if not self._sums:
-            self._sums, self._counts = past._sums[:], past._counts[:]
-            self._last, self._newest = past._last, past._newest
-            return
-        first = self._last - len(self._sums) + 1
-        have = past._last - len(past._sums) + 1
-        for step in range(first - 1, max(have, self._last - KEPT + 1) - 1, -1):
-            at = step - have
-            inside = at < len(past._sums)
-            self._sums.insert(0, past._sums[at] if inside else 0.0)
-            self._counts.insert(0, past._counts[at] if inside else 0.0)
+        mine, theirs = self._known(), past._known()
+        if not mine:
+            self._means, self._last, self._newest = theirs[:], past._last, past._newest
+            self._sum, self._count = past._sum, past._count
+        elif theirs:
+            first, have = self._last - len(mine) + 1, past._last - len(theirs) + 1
+            missing = range(max(have, self._last - KEPT + 1), first)
+            self._means = array("f", (theirs[n - have] if n <= past._last else math.nan for n in missing)) + mine
 
     def demand(self, now: datetime) -> array[float]:
         """The means up to ``now``; not a number where nothing is known."""
-        late = min(KEPT, max(0, int(now.timestamp()) // STEP_S - self._last)) if self._sums else 0
-        means = array("f", (s / n if n else float("nan") for s, n in zip(self._sums, self._counts, strict=True)))
-        means.extend([float("nan")] * late)
+        means = self._known()[:]
+        means.extend([math.nan] * (min(KEPT, max(0, int(now.timestamp()) // STEP_S - self._last)) if means else 0))
         return means[-KEPT:]
 
     def fill(self, at: datetime, demand: float) -> None:
         """Say what was wanted in a step of which nothing is known: the machine was held down."""
-        self.add(at, None)
-        place = len(self._sums) - 1 - (self._last - int(at.timestamp()) // STEP_S)
-        if place >= 0 and not self._counts[place]:
-            self._sums[place], self._counts[place] = demand, 1.0
+        if self._place(at) is None:
+            self.know(at.timestamp(), 0.0, 0.0)
+        place = self._place(at)
+        if place is None or not math.isnan(self._known()[place]):
+            return
+        if place == len(self._means) - 1:
+            self._sum, self._count = demand, 1.0
+        else:
+            self._means[place] = demand
 
     def at(self, moment: datetime) -> float | None:
         """The mean of the step that a moment lies in; None where nothing is known."""
-        place = len(self._sums) - 1 - (self._last - int(moment.timestamp()) // STEP_S)
-        if not 0 <= place < len(self._sums) or not self._counts[place]:
-            return None
-        return self._sums[place] / self._counts[place]
+        place = self._place(moment)
+        return None if place is None or math.isnan(mean := self._known()[place]) else mean
+
+    def _place(self, moment: datetime) -> int | None:
+        place = len(self._means) - 1 - (self._last - int(moment.timestamp()) // STEP_S)
+        return place if 0 <= place < len(self._means) else None
 
     @property
     def hours(self) -> float:
         """How much of it is known."""
-        return sum(1 for count in self._counts if count) * STEP_S / 3600
+        return sum(1 for mean in self._known() if not math.isnan(mean)) * STEP_S / 3600
 
     def last_hour(self, now: datetime) -> float | None:
         """The mean demand of the last hour."""
@@ -129,11 +154,13 @@ def cause(balance: Balance, machine: MachineType, effort: Effort | None = None) 
 
 def wanted(balance: Balance, machine: MachineType) -> float | None:
     """What the machine would use if it were not held down: its CPU with what was stolen; None when nothing says."""
-    if balance.credits > machine.empty_below and balance.known(machine):
+    left = balance.credits > machine.empty_below
+    known = balance.known(machine)
+    if (balance.steal or 0.0) > HELD_BACK or (left and known):
         return balance.demand
-    if cause(balance, machine).cause is not Cause.CREDITS_GONE or (balance.steal or 0.0) > HELD_BACK:
-        return balance.demand
-    return None
+    if not known and (balance.throttled or 0.0) <= HELD_BACK:
+        return balance.demand  # nothing says that anything holds it down, which ``cause`` would take longer to find
+    return None if cause(balance, machine).cause is Cause.CREDITS_GONE else balance.demand
 
 
 def plain(balance: Balance, machine: MachineType, course: Course, now: datetime, stale: timedelta) -> Outlook:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Mapping
 
-from bongsu.core.balance import Faults, anchor
+from bongsu.core.balance import Faults
 from bongsu.core.service import Service
 from bongsu.engine.context import Context
 from bongsu.ports import Samples, Unavailable
@@ -23,7 +23,7 @@ def anchor_all(context: Context) -> None:
             doubts = provider.doubts()
         except Unavailable as error:
             log.warning("provider unavailable", extra={"service": name, "why": str(error)})
-            for machine in context.db.read(lambda tx, s=name: balances.accounts(tx, s)):  # type: ignore[misc]
+            for machine in context.db.read(lambda tx, s=name: balances.of_service(tx, s)):  # type: ignore[misc]
                 context.courses.fault(name, machine, (str(error),))
             continue
         for machine, doubt in doubts.items():
@@ -33,14 +33,10 @@ def anchor_all(context: Context) -> None:
 
 
 def _anchor(tx: Transaction, context: Context, service: Service, measured: Mapping[str, Samples]) -> None:
-    kept = balances.accounts(tx, service.name, to_change=True)
-    better = {}
-    for name in measured.keys() & kept.keys():
-        balance = kept[name]
+    ledger = balances.to_change(tx, service.name)
+    for name in measured.keys() & ledger.keys():
         faults = Faults()
         for at, value in measured[name]:
-            at_service = context.timescale.to_service(at)
-            balance = anchor(balance, at_service, value, service.machine, faults)
+            ledger.anchor(name, context.timescale.to_service(at), value, service.machine, faults)
         context.courses.fault(service.name, name, faults.told())
-        better[name] = balance
-    balances.save_accounts(tx, service.name, better)
+    balances.keep(tx, service.name, ledger)

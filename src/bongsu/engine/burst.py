@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from bongsu.core import scoring
 from bongsu.core.balance import Balance, fold
 from bongsu.core.breach import Point
-from bongsu.core.burst import Mode
 from bongsu.core.errors import BongsuError
 from bongsu.core.outlook import KEPT, STEP_S, Course, Outlook, cause, plain, wanted
 from bongsu.core.scoring import Score
@@ -42,7 +41,7 @@ class Standing:
     problems: tuple[str, ...] = ()
 
 
-def weigh(tx: Transaction, context: Context, service: Service, points: Iterable[Point]) -> tuple[Point, ...]:
+def weigh(tx: Transaction, context: Context, service: Service, points: Sequence[Point]) -> tuple[Point, ...]:
     """Fold a look's points into the accounts; each comes back with the balance that the account had then, if known.
 
     In unlimited mode nobody is throttled when the credits are gone, so points keep what was measured.
@@ -50,22 +49,13 @@ def weigh(tx: Transaction, context: Context, service: Service, points: Iterable[
     machine, now = service.machine, context.clock.now()
     if machine.cap <= 0:
         return tuple(points)
-    kept = balances.accounts(tx, service.name, to_change=True)
-    fresh: dict[str, Balance] = {}
-    weighed = []
-    for point in sorted(points, key=lambda each: each.at):
-        before = fresh.get(point.machine) or kept.get(point.machine)
-        after, faults = fold(before, (point,), machine, now)
-        context.courses.fault(service.name, point.machine, faults.told())
-        if after is None or after is before:
-            weighed.append(point)
-            continue
-        fresh[point.machine] = after
-        context.courses.of(service.name, point.machine).add(point.at, wanted(after, machine))
-        reckoned = machine.mode is Mode.STANDARD and after.known(machine)
-        weighed.append(replace(point, balance=after.credits) if reckoned else point)
-    balances.save_accounts(tx, service.name, fresh)
-    return tuple(weighed)
+    ledger = balances.to_change(tx, service.name)
+    look = ledger.take(points, machine, now)
+    balances.keep(tx, service.name, ledger)
+    context.courses.know(service.name, look.steps)
+    for name, faults in look.faults.items():
+        context.courses.fault(service.name, name, faults)
+    return tuple(look.points)
 
 
 def foresee(context: Context) -> None:
@@ -110,29 +100,26 @@ def _past(context: Context, expression: str, now: datetime) -> Mapping[str, Samp
 
 
 def _narrow(tx: Transaction, service: Service, pasts: Mapping[str, Balance], now: datetime) -> None:
-    kept = balances.accounts(tx, service.name, to_change=True)
-    better = {}
+    ledger = balances.to_change(tx, service.name)
     for name, past in pasts.items():
-        if name not in kept:
-            continue
-        balance = kept[name]
-        if balance.known(service.machine):
+        balance = ledger.get(name)
+        if balance is None or balance.known(service.machine):
             continue
         joined, _ = fold(past, (Point(balance.at, name, balance.demand, steal=balance.steal),), service.machine, now)
         if joined is not None:
             low = max(balance.low, joined.low, key=lambda each: each.balance)
             high = min(balance.high, joined.high, key=lambda each: each.balance)
             if low.balance <= high.balance:
-                better[name] = replace(balance, low=low, high=high)
-    balances.save_accounts(tx, service.name, better)
+                ledger.put(name, balance._replace(low=low, high=high))
+    balances.keep(tx, service.name, ledger)
 
 
 def _foresee(context: Context, service: Service) -> None:
     machine, now = service.machine, context.clock.now()
-    kept = context.db.read(lambda tx: balances.accounts(tx, service.name))
+    kept = context.db.read(lambda tx: balances.of_service(tx, service.name))
+    context.courses.know(service.name, kept.running())
     for name, balance in kept.items():
         course, demand = context.courses.of(service.name, name), wanted(balance, machine)
-        course.add(balance.at, demand)  # all that is known after a start while the metrics store is away
         if demand is None:
             demand = context.courses.effort(service.name, name).wants(balance.used, balance.steal or 0.0)
         if demand is not None:
@@ -166,21 +153,24 @@ def _settle(
     found: Mapping[str, forecasting.Found],
     now: datetime,
 ) -> None:
-    scored = {}
-    for name, (balance, score) in balances.of_service(tx, service.name, to_change=True).items():
-        if now - balance.at > GONE_AFTER:
-            balances.forget(tx, service.name, name)
+    ledger, scores = balances.to_change(tx, service.name), dict[str, Score]()
+    gone = {name for name, balance in ledger.items() if now - balance.at > GONE_AFTER}
+    if gone:
+        ledger.forget(gone)
+        balances.keep(tx, service.name, ledger)
+        for name in gone:
+            balances.forget_score(tx, service.name, name)
             context.courses.forget(service.name, name)
+    earlier = balances.scores_of(tx, service.name, to_change=True)
+    for name, outlook in outlooks.items():
+        balance = ledger.get(name)
+        if balance is None:
             continue
-        outlook = outlooks.get(name)
-        if outlook is None:
-            continue
+        score = scores[name] = earlier.get(name) or Score()
         empty = balance.known(service.machine) and balance.credits <= service.machine.empty_below
         score.learn(now, empty)
-        outlook = _told(outlook, found.get(name), score, empty)
-        context.courses.outlooks[service.name, name] = outlook
-        scored[name] = (balance, score)
-    balances.save(tx, service.name, scored)
+        context.courses.outlooks[service.name, name] = _told(outlook, found.get(name), score, empty)
+    balances.keep_scores(tx, service.name, scores)
 
 
 def _told(outlook: Outlook, found: forecasting.Found | None, score: Score, empty: bool) -> Outlook:
@@ -204,7 +194,9 @@ def standings(context: Context) -> list[Standing]:
     found = []
     for service in context.services.values():
         kept = context.db.read(lambda tx, s=service.name: balances.of_service(tx, s))  # type: ignore[misc]
-        for name, (balance, score) in sorted(kept.items()):
+        scores = context.db.read(lambda tx, s=service.name: balances.scores_of(tx, s))  # type: ignore[misc]
+        context.courses.know(service.name, kept.running())
+        for name, balance in sorted(kept.items()):
             course = context.courses.of(service.name, name)
             plainly = plain(balance, service.machine, course, now, 2 * STEP + service.stale)
             last = context.courses.outlooks.get((service.name, name))
@@ -212,6 +204,7 @@ def standings(context: Context) -> list[Standing]:
             outlook = replace(outlook, full_burn=plainly.full_burn, pace=plainly.pace)
             problems = context.courses.problems(service.name, name)
             why = cause(balance, service.machine, context.courses.effort(service.name, name))
+            score = scores.get(name) or Score()
             found.append(Standing(service.name, name, balance, why, outlook, score, problems))
     return found
 
@@ -222,7 +215,7 @@ def expose(context: Context) -> None:
         gauge.clear()
     now = context.clock.now()
     for service in context.services.values():
-        kept = context.db.read(lambda tx, s=service.name: balances.accounts(tx, s))  # type: ignore[misc]
+        kept = context.db.read(lambda tx, s=service.name: balances.of_service(tx, s))  # type: ignore[misc]
         for name, balance in kept.items():
             mine = (service.name, name)
             known = balance.known(service.machine)

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from datetime import datetime
 
 from bongsu.core.effort import Effort
+from bongsu.core.ledger import Step
 from bongsu.core.outlook import Course, Outlook
 
 MOST_FAULTS = 8
@@ -26,8 +27,16 @@ class Courses:
 
     def of(self, service: str, machine: str) -> Course:
         """A machine's course, a fresh one at first."""
+        known = self._courses.get((service, machine))
+        if known is not None:
+            return known
         with self._guard:
             return self._courses.setdefault((service, machine), Course())
+
+    def know(self, service: str, steps: Iterable[Step]) -> None:
+        """What machines wanted in steps that have ended, or are running."""
+        for machine, at, wanted, samples in steps:
+            self.of(service, machine).know(at, wanted, samples)
 
     def effort(self, service: str, machine: str) -> Effort:
         """What a machine's requests cost it."""

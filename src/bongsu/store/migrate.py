@@ -12,6 +12,10 @@ from bongsu.store.database import Database
 
 LOCK = 2026110201
 """What whoever changes the tables of a PostgreSQL database holds meanwhile."""
+_WORDS = {
+    "sqlite": {"ID": "INTEGER NOT NULL PRIMARY KEY AUTOINCREMENT", "BYTES": "BLOB"},
+    "postgresql": {"ID": "BIGSERIAL PRIMARY KEY", "BYTES": "BYTEA"},
+}
 
 
 class TooNew(BongsuError):
@@ -38,12 +42,12 @@ def _migrate(tx: Connection) -> list[int]:
     known = migrations()
     if present - {number for number, _ in known}:
         raise TooNew
-    key = "BIGSERIAL PRIMARY KEY" if tx.dialect.name == "postgresql" else "INTEGER NOT NULL PRIMARY KEY AUTOINCREMENT"
+    words = _WORDS[tx.dialect.name]
     applied = []
     for number, sql in known:
         if number in present:
             continue
-        for statement in Template(sql).substitute(ID=key).split(";"):
+        for statement in Template(sql).substitute(words).split(";"):
             if statement.strip():
                 tx.execute(text(statement))
         tx.execute(text("INSERT INTO migrations (number) VALUES (:number)"), {"number": number})

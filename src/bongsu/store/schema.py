@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sqlalchemy import BigInteger, Column, Index, Integer, MetaData, Table, Text, text
+from sqlalchemy import BigInteger, Column, Index, Integer, LargeBinary, MetaData, Table, Text, text
 
 from bongsu.store.columns import Instant
 
@@ -298,9 +298,16 @@ balances = Table(
     "balances",
     metadata,
     Column("service", Text, primary_key=True),
+    Column("body", LargeBinary, nullable=False),
+    Column("trail", LargeBinary, nullable=False),
+)
+
+scores = Table(
+    "scores",
+    metadata,
+    Column("service", Text, primary_key=True),
     Column("machine", Text, primary_key=True),
     Column("body", Text, nullable=False),
-    Column("score", Text, nullable=False),
 )
 
 users = Table(
