@@ -1,7 +1,7 @@
 """The balances of all machines of a service, column by column, so that a look at ten thousand costs next to nothing.
 
 Every rule is in ``core/balance.py``, for one machine. What most machines do at most looks (one more sample, credits
-left, nothing measured) is done here on the columns; all else goes through ``balance.take``, machine by machine.
+left) is done here on the columns; all else goes through ``balance.take``, machine by machine.
 ``tests/core/test_ledger.py`` holds the one against the other.
 """
 
@@ -16,7 +16,7 @@ from datetime import UTC, datetime
 from itertools import chain, islice
 from typing import Any, NamedTuple, Self
 
-from bongsu.core.balance import BACK, GAP_MINUTES, ROUNDING, Balance, Faults, agreed, anchor, take
+from bongsu.core.balance import BACK, GAP_MINUTES, REANCHOR, ROUNDING, Balance, Faults, agreed, anchor, take
 from bongsu.core.breach import Point
 from bongsu.core.burst import MachineType, Mode
 from bongsu.core.credits import Credits
@@ -28,12 +28,8 @@ TRAIL = 36
 """
 ACCOUNTS = ("low", "high", "reckoned")
 TIMES = ("at", "measured_at", "anchored_at")
-_BALANCE = tuple(
-    chain.from_iterable(
-        (name, *(f"{name}.{part}" for part in Credits._fields[1:])) if name in ACCOUNTS else (name,)
-        for name in Balance._fields
-    )
-)
+_PARTS = {name: (name, *(f"{name}.{part}" for part in Credits._fields[1:])) for name in ACCOUNTS}
+_BALANCE = tuple(chain.from_iterable(_PARTS.get(name, (name,)) for name in Balance._fields))
 COLUMNS = (*_BALANCE, "wanted", "samples")
 """Those of Balance; an account has one for each of its figures, the first of which is what was earned. Then the sum of
 what was wanted in the step of a Course that is running, and of how many samples. Times are seconds since 1970, and NaN
@@ -140,19 +136,25 @@ class Ledger(Mapping[str, Balance]):
         """Take in points of any machines in any order, as ``balance.take`` does."""
         look = Look(list(points))
         rows = [self._rows.get(point.machine, -1) for point in points]
+        times = [point.at.timestamp() for point in points]
         seen, ahead = self._columns["at"], (now + BACK).timestamp()
         fresh = [
             n
-            for n, (row, point) in enumerate(zip(rows, points, strict=True))
-            if row < 0 or point.at.timestamp() > seen[row] or seen[row] > ahead
+            for n, (row, then) in enumerate(zip(rows, times, strict=True))
+            if row < 0 or then > seen[row] or seen[row] > ahead
         ]
-        others = self._ordinary(look, rows, fresh, machine, now) if machine.mode is Mode.STANDARD else fresh
-        for n in sorted(others, key=lambda n: points[n].at):
+        for n in sorted(self._ordinary(look, rows, times, fresh, machine, now), key=times.__getitem__):
             self._other(look, n, machine, now)
         return look
 
     def _ordinary(
-        self, look: Look, rows: Sequence[int], fresh: Sequence[int], machine: MachineType, now: datetime
+        self,
+        look: Look,
+        rows: Sequence[int],
+        times: Sequence[float],
+        fresh: Sequence[int],
+        machine: MachineType,
+        now: datetime,
     ) -> list[int]:
         """Take in the one new point of each machine that has credits and goes on having some; tell which others are."""
         at, used, demand, steal, throttled = self._pick("at", "used", "demand", "steal", "throttled")
@@ -162,19 +164,21 @@ class Ledger(Mapping[str, Balance]):
         earn, vcpus, cap, empty = machine.earn_per_minute, machine.vcpus, machine.cap, machine.empty_below
         near, present, most = agreed(machine), now.timestamp(), 1 + ROUNDING
         wants, samples = self._pick("wanted", "samples")
-        special, others = self._special(rows, fresh), list[int]()
+        special, others, unlimited = self._special(rows, fresh), list[int](), machine.mode is Mode.UNLIMITED
         for n in fresh:
             row, (moment, name, cpu, balance, held, stolen) = rows[n], look.points[n]
-            if row in special or balance is not None:
+            if row in special or (balance is not None and not 0 <= balance <= cap):
                 others.append(n)
                 continue
-            then, before, was = moment.timestamp(), at[row], high[row]
+            then, before, was = times[n], at[row], high[row]
             minutes = (then - before) / 60
             busy = cpu if cpu < 1.0 else 1.0
             got = busy if stolen is None else busy - stolen if stolen < busy else 0.0
             change = (earn - vcpus * ((used[row] + got) / 2)) * minutes
             moderate = 0 <= cpu <= most and 0 < minutes <= GAP_MINUTES and then <= present
-            if not moderate or was <= empty or was + change <= 0:
+            late = balance is not None and measured[row] >= then
+            owes = unlimited and (low[row] + change < 0 or reckoned[row] + change < 0)
+            if not moderate or was <= empty or was + change <= 0 or owes or late:
                 others.append(n)
                 continue
             at[row], used[row], demand[row], defied[row] = then, got, busy, 0.0
@@ -185,12 +189,14 @@ class Ledger(Mapping[str, Balance]):
             least = low[row] = 0.0 if least < 0.0 else least if least < cap else cap
             count = reckoned[row] + change
             reckoned[row] = 0.0 if count < 0.0 else cap if count > cap else count
-            if measured[row] > 0:
+            if measured[row] > 0:  # and thus a number
                 net[row] += left - was
                 if then // 60 > before // 60:
                     self._walk(row, before, net[row] - left + was)
+            if balance is not None:
+                left = least = self._anchor(row, then, balance)
             known = left - least <= near
-            if known:
+            if known and not unlimited:
                 look.points[n] = Point(moment, name, cpu, left, held, stolen)
             free = left > empty if known else (held or 0.0) <= HELD_BACK
             surely = free or (stolen or 0.0) > HELD_BACK
@@ -202,11 +208,27 @@ class Ledger(Mapping[str, Balance]):
         return others
 
     def _special(self, rows: Sequence[int], fresh: Sequence[int]) -> set[int]:
-        """Rows of machines that are new, that have several points, or launch credits."""
+        """Rows of machines that are new, have several points or launch credits, or owe something."""
         several = {row for row, count in Counter(map(rows.__getitem__, fresh)).items() if count > 1}
-        for column in self._pick(*(f"{name}.launch" for name in ACCOUNTS)):
-            several.update(row for row, launch in enumerate(column) if launch > 0)
+        for column in self._pick(*(f"{name}.{part}" for name in ACCOUNTS for part in ("launch", "surplus"))):
+            if any(map((0.0).__lt__, column)):
+                several.update(row for row, credits_ in enumerate(column) if credits_ > 0)
         return several | {-1}
+
+    def _anchor(self, row: int, then: float, balance: float) -> float:
+        """Put the accounts of an ordinary machine right by what was measured with its newest sample."""
+        measured_at, anchored_at, residual = self._pick("measured_at", "anchored_at", "residual")
+        accounts, reckoned = ["low", "high"], self._columns["reckoned"][row]
+        if not math.isnan(reckoned):
+            residual[row] = balance - reckoned
+        if math.isnan(reckoned) or not then - anchored_at[row] < REANCHOR.total_seconds():  # nor if it never was
+            anchored_at[row] = then
+            accounts.append("reckoned")
+        measured_at[row], billed = then, self._columns["high.charged"][row]
+        for name in accounts:
+            for column, figure in zip(_PARTS[name], (balance, 0.0, 0.0, billed), strict=True):
+                self._columns[column][row] = figure
+        return balance
 
     def _other(self, look: Look, n: int, machine: MachineType, now: datetime) -> None:
         """Take in any point."""
