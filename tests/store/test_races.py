@@ -16,12 +16,11 @@ from sqlalchemy.exc import DBAPIError
 
 from bongsu.core.alert import Alert
 from bongsu.core.routing import Destination
-from bongsu.engine import command, intake, respond, watch
+from bongsu.engine import command, respond, watch
 from bongsu.store import actions, alerts, breaches, incidents, outbox, timeline
 from bongsu.store.columns import microseconds
 from bongsu.store.database import Database, Transaction
 from bongsu.store.migrate import migrate
-from bongsu.telemetry import REGISTRY
 from bongsu.testing import START, World
 from tests.support import wait_for
 
@@ -132,34 +131,52 @@ def test_whoever_lost_an_action_cannot_finish_it(database_url: str) -> None:
     db.close()
 
 
-def test_alerts_that_arrive_while_several_incidents_take_theirs_are_waited_for(pair: tuple[World, World]) -> None:
-    """The incidents are decided on in an order of their own; the rows are locked in that of the arriving alerts."""
-    world, _ = pair
+def test_alerts_that_arrive_while_their_destination_is_decided_on_wait_for_nobody_and_are_decided_on(
+    pair: tuple[World, World],
+) -> None:
+    world, other = pair
+    now = world.clock.now()
+    to = Destination("shop", "at-once", "")
+    early, late = (
+        alerts.row_of(Alert({"alertname": name}, now, now + timedelta(minutes=5)), name, microseconds(now), to)
+        for name in ("early", "late")
+    )
+    world.context.db.write(lambda tx: alerts.put(tx, [early]), one_statement=True)
+
+    def decide(tx: Transaction) -> None:
+        assert set(alerts.take(tx, [to])) == {to}
+        other.context.db.write(lambda its: alerts.put(its, [late, early]), one_statement=True)
+
+    world.context.db.write(decide)
+    assert world.context.db.read(lambda tx: alerts.undecided(tx, now)) == {to}
+    assert len(world.context.db.read(lambda tx: alerts.firing(tx, now, to))) == 2
+
+
+def test_two_servers_that_would_decide_on_the_same_take_turns(pair: tuple[World, World]) -> None:
+    """Whatever the order in which each names them."""
+    world, other = pair
     now = world.clock.now()
     to = [Destination("shop", "at-once", group) for group in ("first", "second")]
-    fired = Alert({"alertname": "Slow"}, now, now + timedelta(minutes=5))
-    late, early = (
-        alerts.row_of(fired, fingerprint, microseconds(now), each) for fingerprint, each in zip("za", to, strict=True)
-    )
-    world.context.db.write(lambda tx: alerts.put(tx, [early, late]))
-    world.context.touched.add(to)
+    rows = [
+        alerts.row_of(Alert({"alertname": each.group}, now, now + timedelta(minutes=5)), each.group, 1, each)
+        for each in to
+    ]
+    world.context.db.write(lambda tx: alerts.put(tx, rows))
     holds = threading.Event()
+    found: list[set[Destination]] = []
 
-    def arrive(tx: Transaction) -> None:
-        alerts.put(tx, [early])
+    def first(tx: Transaction) -> None:
+        found.append(set(alerts.take(tx, to)))
         holds.set()
         waiting = text("SELECT count(*) FROM pg_locks WHERE NOT granted")
         wait_for("the other to wait", lambda: tx.execute(waiting).scalar_one())
-        alerts.put(tx, [late])
 
-    def decide() -> None:
+    def second() -> None:
         holds.wait(10)
-        intake.decide_touched(world.context)
+        found.append(set(other.context.db.write(lambda tx: alerts.take(tx, to[::-1]))))
 
-    before = REGISTRY.get_sample_value("bongsu_transactions_repeated_total", {"race": "deadlock"})
-    at_once(lambda: world.context.db.write(arrive), decide)
-    assert REGISTRY.get_sample_value("bongsu_transactions_repeated_total", {"race": "deadlock"}) == before
-    assert {each.group for each in world.context.db.read(incidents.search)} == {"first", "second"}
+    at_once(lambda: world.context.db.write(first), second)
+    assert found == [set(to), set()]
 
 
 def test_a_transaction_that_meets_another_is_run_again(database_url: str) -> None:

@@ -171,26 +171,46 @@ def test_an_alert_is_one_row_whatever_the_order_of_its_labels(db: Database) -> N
     first = Alert({"alertname": "A", "instance": "x"}, T0, T0 + timedelta(minutes=5))
     again = Alert({"instance": "x", "alertname": "A"}, T0 + timedelta(minutes=1), T0 + timedelta(minutes=6))
     keep(db, first, T0)
-    db.write(lambda tx: alerts.join(tx, [first.fingerprint], "i1"))
     keep(db, again, T0 + timedelta(minutes=1))
     (kept,) = db.read(lambda tx: alerts.firing(tx, T0))
     assert kept.alert == again._replace(starts_at=T0)  # it has fired since then
-    assert kept.incident_id == "i1"
-    assert db.read(lambda tx: alerts.homeless(tx, T0)) == set()
     assert db.read(lambda tx: alerts.firing(tx, T0 + timedelta(minutes=6))) == []
 
 
-def test_an_alert_that_fires_again_after_its_end_begins_anew_and_belongs_to_nobody(db: Database) -> None:
+def test_an_alert_that_fires_again_after_its_end_begins_anew(db: Database) -> None:
     alert = Alert({"alertname": "A"}, T0, T0 + timedelta(minutes=5))
     keep(db, alert, T0)
-    db.write(lambda tx: alerts.join(tx, [alert.fingerprint], "i1"))
     later = T0 + timedelta(minutes=10)
     keep(db, alert._replace(starts_at=later, ends_at=later + timedelta(minutes=5)), later)
     (kept,) = db.read(lambda tx: alerts.firing(tx, later, HERE))
-    assert (kept.alert.starts_at, kept.incident_id) == (later, None)
-    assert db.read(lambda tx: alerts.homeless(tx, later)) == {HERE}
+    assert kept.alert.starts_at == later
     assert db.write(lambda tx: alerts.prune(tx, later, 9)) == 0
     assert db.write(lambda tx: alerts.prune(tx, later + timedelta(hours=1), 9)) == 1
+
+
+def test_a_destination_is_undecided_from_its_first_alert_until_somebody_takes_it(db: Database) -> None:
+    alert, there = Alert({"alertname": "A"}, T0, T0 + timedelta(hours=1)), HERE._replace(group="there")
+    later = T0 + timedelta(minutes=1)
+    keep(db, alert, T0)
+    keep(db, alert, later)
+    keep(db, Alert({"alertname": "B"}, T0, T0 + timedelta(hours=1)), later, there)
+    assert db.read(lambda tx: alerts.undecided(tx, T0 - timedelta(seconds=1))) == set()
+    assert db.read(lambda tx: alerts.undecided(tx, T0)) == {HERE}
+    assert db.write(lambda tx: alerts.take(tx, [HERE, HERE._replace(group="elsewhere")])) == {HERE: T0}
+    assert db.read(lambda tx: alerts.undecided(tx, later)) == {there}
+    db.write(lambda tx: alerts.leave(tx, {HERE: T0}))
+    assert db.read(lambda tx: alerts.undecided(tx, later)) == {HERE, there}
+
+
+def test_alerts_that_nobody_is_responsible_for_or_that_are_decided_at_once_leave_nothing_to_decide(
+    db: Database,
+) -> None:
+    alert = Alert({"alertname": "A"}, T0, T0 + timedelta(minutes=5))
+    rows = [alerts.row_of(alert, "f1", microseconds(T0), None), alerts.row_of(alert, "f2", microseconds(T0), HERE)]
+    db.write(lambda tx: alerts.put(tx, rows[:1]))
+    db.write(lambda tx: alerts.put(tx, rows, decided=True))
+    assert len(db.read(lambda tx: alerts.firing(tx, T0))) == 2
+    assert db.read(lambda tx: alerts.undecided(tx, T0)) == set()
 
 
 def test_the_same_alert_twice_in_one_batch_is_the_later_one(db: Database) -> None:

@@ -13,14 +13,21 @@ from bongsu.core.matcher import parse
 from bongsu.core.routing import Route
 from bongsu.core.silence import Silence
 from bongsu.engine import silence, tidy
-from bongsu.store import alerts, audit, incidents
+from bongsu.store import alerts, audit, incidents, timeline
 from bongsu.testing import World
 
 
-def joined(world: World) -> list[tuple[str, str | None]]:
-    """The alerts that fire, and the incident each belongs to."""
-    firing = world.context.db.read(lambda tx: alerts.firing(tx, world.context.clock.now()))
-    return [(kept.alert.name, kept.incident_id) for kept in firing]
+def joined(world: World, incident_id: str) -> list[str]:
+    """The alerts that the incident's timeline says have joined it; everything that fires is spoken for."""
+    assert undecided(world) == set()
+    lines = world.context.db.read(lambda tx: timeline.of(tx, incident_id))
+    return [str(entry.facts["alertname"]) for entry in lines if entry.what == "alert_joined"]
+
+
+def undecided(world: World) -> set[str]:
+    """Policies with alerts that no incident speaks for."""
+    found = world.context.db.read(lambda tx: alerts.undecided(tx, world.context.clock.now()))
+    return {to.policy for to in found}
 
 
 def test_an_alert_of_its_own_is_escalated_by_its_own_clock_and_ends_by_its_end(world: World) -> None:
@@ -99,9 +106,10 @@ def test_an_alert_about_the_watchs_own_breach_waits_for_its_incident_and_joins_i
     world.alert("CpuOverBaseline", seconds=3600, bongsu_policy="burst")
     world.tick()
     assert world.context.db.read(incidents.search) == []
+    assert undecided(world) == {"burst"}
     world.cpu(0.42)
     world.advance(minutes=6)
-    assert joined(world) == [("CpuOverBaseline", world.incident().id)]
+    assert joined(world, world.incident().id) == ["CpuOverBaseline"]
     world.expect_mail(to="jimin", kind="tier", tier=1)
     world.expect_silence()
 
@@ -114,7 +122,7 @@ def test_an_alert_that_says_blind_and_a_watch_that_is_blind_are_one_incident(wor
         world.advance(minutes=1)
     (found,) = world.context.db.read(incidents.search)
     assert found.policy.name == "blind"
-    assert joined(world) == [("Blind", found.id)]
+    assert joined(world, found.id) == ["Blind"]
 
 
 def test_what_the_generated_rules_say_of_the_pool_goes_to_the_on_call_developer_alone(world: World) -> None:

@@ -261,3 +261,22 @@ def test_it_is_handed_to_nobody_who_does_not_exist_or_cannot_be_told_or_when_it_
     world.advance(minutes=30)
     with pytest.raises(IllegalTransition):
         command.reassign(world.context, world.incident().id, "x", "person:sora")
+
+
+def test_a_preview_names_the_incidents_that_spoke_for_an_alert_and_no_others(world: World) -> None:
+    world.alert("DiskFull", seconds=60)
+    world.advance(minutes=60)
+    first = world.incident("alerts")
+    world.alert("PoolTimeouts", seconds=3600, bongsu_policy="pool")
+    world.alert("Slow", seconds=3600)
+    world.advance(minutes=1)
+    second = world.incident("alerts")
+    assert first.id != second.id
+
+    def named(matcher: str) -> list[str]:
+        return [each.id for each in silence.preview(world.context, [parse(matcher)]).incidents]
+
+    assert named("alertname=DiskFull") == [first.id]
+    assert named("alertname=Slow") == [second.id]
+    assert named("alertname=~DiskFull|Slow") == [second.id, first.id]
+    assert named("alertname=Other") == []

@@ -204,6 +204,10 @@ class Incident:
         """Whether it still needs somebody."""
         return self.status in (Status.TRIGGERED, Status.ACKNOWLEDGED, Status.MITIGATED)
 
+    def open_between(self, begin: datetime, end: datetime) -> bool:
+        """Whether it was open at some time from ``begin`` to ``end``."""
+        return self.opened_at <= end and (self.resolved_at is None or self.resolved_at >= begin)
+
     def has_told(self, kind: Kind, level: int = 0) -> bool:
         """Whether this was told in the present occurrence."""
         return any(t.kind is kind and t.level == level and t.occurrence == self.occurrence for t in self.told)

@@ -1,7 +1,7 @@
 """Take alerts in: keep each by its fingerprint, then put it to the incident it belongs to (rule 12).
 
 Two steps. ``receive`` keeps alerts and returns when they are on disk; ``decide_touched`` puts them to incidents at
-once, on a thread of its own. A crash in between loses nothing: ``look_again`` finds alerts without an incident.
+once, on a thread of its own. A crash in between loses nothing: ``look_again`` finds what is undecided.
 """
 
 from __future__ import annotations
@@ -32,13 +32,14 @@ from bongsu.telemetry import ALERTS_RECEIVED
 FRESH = timedelta(seconds=30)
 """For how long an open incident is shown as it was last seen, while none of its alerts changes."""
 MISSED = timedelta(seconds=20)
-"""After how long an alert without an incident was not decided on; before, it is about to be."""
+"""After how long an undecided destination was forgotten; before, it is about to be decided on."""
 FEW = 4
 """Alerts that are decided on while they are kept."""
 AT_ONCE = 16
 """Destinations decided on in one go."""
 ENOUGH = 500
 """Alerts that an incident is decided by."""
+JOINED = "alert_joined"
 
 
 def receive(context: Context, arrived: Sequence[Alert]) -> None:
@@ -131,7 +132,7 @@ def _kept_and_decided(
         return False
 
     def both(tx: Transaction) -> None:
-        alerts.put(tx, rows)
+        alerts.put(tx, rows, decided=True)
         _decide_some(tx, context, sorted(touched, key=repr))
 
     try:
@@ -159,7 +160,7 @@ def look_again(context: Context) -> None:
     def waiting(tx: Transaction) -> set[Destination]:
         everything = before is None or bool(silences.since(tx, before) or maintenances.since(tx, before))
         stirred = set() if before is None else alerts.ended(tx, before, now)
-        return alerts.homeless(tx, now, before and now - MISSED) | {
+        return alerts.undecided(tx, now - MISSED if before else now) | {
             to
             for each in incidents.open_under(tx, watched)
             for to in [Destination(each.service, each.policy.name, each.group)]
@@ -192,12 +193,11 @@ def _decide_each(context: Context, these: Sequence[Destination]) -> None:
 
 
 def _decide_some(tx: Transaction, context: Context, these: Sequence[Destination]) -> None:
-    alerts.lock_homeless(tx, these, context.clock.now())
+    waited = alerts.take(tx, these)
     context.touched.decided(these, context.wall.now())
     now = context.clock.now()
     quiet, planned = silences.since(tx, now), counted(tx, now)
-    for each in these:
-        _decide(tx, context, each, quiet, planned, now)
+    alerts.leave(tx, {to: waited.get(to, now) for to in these if not _decide(tx, context, to, quiet, planned, now)})
 
 
 def _decide(
@@ -207,14 +207,14 @@ def _decide(
     quiet: Sequence[Silence],
     planned: Sequence[Maintenance],
     now: datetime,
-) -> None:
+) -> bool:
+    """Whether an incident speaks for all that fires there; if not, somebody has to look again."""
     service = context.services.get(to.service)
     if service is None:
-        return
+        return not alerts.firing(tx, now, to, limit=1)
     if to.policy in (service.policy.name, service.blind.name):
-        _join(tx, to, now)
-        return
-    heard = _heard(tx, to, quiet, now)
+        return _join(tx, to, now)
+    heard, everything = _heard(tx, to, quiet, now)
     current = incidents.latest(tx, to.service, to.policy, to.group)
     policy = current.policy if current is not None and current.open else _policy(context, to)
     seen = _seen([kept.alert for kept in heard], current.seen.facts if current else {}, policy, now)
@@ -222,27 +222,29 @@ def _decide(
         seen = _silenced(tx, to, quiet, seen, policy, now)
     seen = maintenance.look(planned, to.service, to.policy, seen, now)
     if current is not None and current.open:
-        current = apply(tx, context, current.id, escalation.Observed(seen), now)
+        apply(tx, context, current.id, escalation.Observed(seen), now)
     elif heard:
         begun, effects = escalation.begin(new_id(now), to.service, policy, seen, now)
-        current = start(tx, context, (replace(begun, group=to.group), effects), now)
-    if current is not None and quiet:
-        alerts.join(tx, [kept.fingerprint for kept in heard if kept.incident_id != current.id], current.id)
-    elif current is not None and heard:
-        alerts.join_all(tx, to, now, current.id)
+        start(tx, context, (replace(begun, group=to.group), effects), now)
+    return everything
 
 
-def _heard(tx: Transaction, to: Destination, quiet: Sequence[Silence], now: datetime) -> list[Kept]:
-    """The first ``ENOUGH`` alerts of a destination that fire and are not silenced; in a storm nobody reads them all."""
+def _heard(tx: Transaction, to: Destination, quiet: Sequence[Silence], now: datetime) -> tuple[list[Kept], bool]:
+    """The first ``ENOUGH`` alerts of a destination that fire and are not silenced; in a storm nobody reads them all.
+
+    And whether none that fires there is silenced, as far as is known.
+    """
     heard: list[Kept] = []
-    after = 0
+    after, everything = 0, True
     while len(heard) < ENOUGH:
         page = alerts.firing(tx, now, to, after=after, limit=ENOUGH)
-        heard += [kept for kept in page if not muting(quiet, kept.alert.labels, now)]
+        loud = [kept for kept in page if not muting(quiet, kept.alert.labels, now)]
+        heard += loud
+        everything = everything and len(loud) == len(page)
         if len(page) < ENOUGH:
-            break
+            return heard, everything
         after = page[-1].id
-    return heard[:ENOUGH]
+    return heard[:ENOUGH], everything and not quiet
 
 
 def _silenced(
@@ -258,14 +260,17 @@ def _silenced(
     return replace(still, muted=Muted(SILENCE, last.created_by, last.ends_at, BEYOND))
 
 
-def _join(tx: Transaction, to: Destination, now: datetime) -> None:
-    """Alerts about what the watch itself guards: one breach, one incident."""
+def _join(tx: Transaction, to: Destination, now: datetime) -> bool:
+    """Alerts about what the watch itself guards: one breach, one incident. Whether there is one, or nothing fires."""
+    firing = alerts.firing(tx, now, to)
     current = incidents.latest(tx, to.service, to.policy)
     if current is None or not current.open:
-        return
-    fresh = [kept for kept in alerts.firing(tx, now, to) if kept.incident_id is None]
-    alerts.join(tx, [kept.fingerprint for kept in fresh], current.id)
-    timeline.append(tx, current.id, [Entry(now, "alert_joined", {"alertname": kept.alert.name}) for kept in fresh])
+        return not firing
+    there = {entry.facts.get("fingerprint") for entry in timeline.of(tx, current.id) if entry.what == JOINED}
+    fresh = [kept for kept in firing if kept.fingerprint not in there]
+    facts = [{"alertname": kept.alert.name, "fingerprint": kept.fingerprint} for kept in fresh]
+    timeline.append(tx, current.id, [Entry(now, JOINED, each) for each in facts])
+    return True
 
 
 def _policy(context: Context, to: Destination) -> Policy:

@@ -6,11 +6,14 @@ import uuid
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
+from itertools import islice
 
+from bongsu.core.alert import Alert
 from bongsu.core.errors import InvalidInput
 from bongsu.core.incident import Incident
 from bongsu.core.matcher import Matcher, all_match, parse
 from bongsu.core.muting import services_of, to_confirm
+from bongsu.core.routing import Destination
 from bongsu.core.silence import Silence, expire, problems_of, revise
 from bongsu.engine.context import Context
 from bongsu.store import alerts, incidents, silences
@@ -19,8 +22,8 @@ from bongsu.store.database import Transaction
 
 REMEMBERED = timedelta(days=7)
 """How far back a preview looks."""
-LISTED = 50
-"""Incidents that a preview names at the most."""
+LISTED, SEARCHED = 50, 1000
+"""Incidents that a preview names at the most, and of how many it looks for them."""
 KEEPS = timedelta(days=5)
 """How long a silence that is over is listed."""
 
@@ -67,12 +70,24 @@ def preview(context: Context, matchers: Sequence[Matcher]) -> Preview:
 
     def read(tx: Transaction) -> Preview:
         known = [kept for kept in alerts.firing(tx, now - REMEMBERED) if all_match(matchers, kept.alert.labels)]
-        ids = sorted({kept.incident_id for kept in known if kept.incident_id}, reverse=True)
         firing = tuple(kept for kept in known if kept.alert.ends_at > now)
-        found = tuple(incidents.load(tx, each) for each in ids[:LISTED])
-        return Preview(firing, found, services_of(matchers, context.services))
+        return Preview(firing, _of(tx, known), services_of(matchers, context.services))
 
     return context.db.read(read)
+
+
+def _of(tx: Transaction, known: Sequence[Kept]) -> tuple[Incident, ...]:
+    """The newest incidents that spoke for some of these alerts."""
+    there: dict[Destination, list[Alert]] = {}
+    for kept in known:
+        there.setdefault(kept.to, []).append(kept.alert)
+    spoke = (
+        each
+        for each in incidents.search(tx, limit=SEARCHED)
+        for alerts_there in [there.get(Destination(each.service, each.policy.name, each.group), [])]
+        if any(each.open_between(alert.starts_at, alert.ends_at) for alert in alerts_there)
+    )
+    return tuple(islice(spoke, LISTED))
 
 
 def add(context: Context, silence: Silence, shown: Collection[str], *, confirmed: bool) -> Silence:

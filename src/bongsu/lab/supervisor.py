@@ -187,15 +187,17 @@ class Supervisor:
             return
         if command is not None:
             self._obey(command)
-            self._publish()
 
     def _obey(self, command: Command) -> None:
         try:
-            command.answer.set_result(getattr(self, f"_do_{command.verb}")(**command.arguments))
+            done = getattr(self, f"_do_{command.verb}")(**command.arguments)
         except (TypeError, ValueError) as error:
             command.answer.set_exception(InvalidInput([f"{command.verb}: {error}"]))
         except BongsuError as error:
             command.answer.set_exception(error)
+        else:
+            self._publish()  # first, so that whoever asks after the answer sees it done
+            command.answer.set_result(done)
 
     def _do_add(self, name: str | None = None, balance: float | None = None) -> dict[str, object]:
         plan = self._site.plan

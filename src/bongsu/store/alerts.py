@@ -1,24 +1,25 @@
-"""Alerts from outside, one row per fingerprint.
+"""Alerts from outside, one row per fingerprint; and which destinations have some that nobody has decided on.
 
 The hot path: rows go to the driver as they are. The labels and texts are one JSON column; times are microseconds since
-1970.
+1970. Destinations are noted in the transaction that keeps their alerts, and taken in the one that decides.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 import msgspec
-from sqlalchemy import Connection, Row, Select, bindparam, delete, func, select, tuple_, update
+from sqlalchemy import Connection, Row, bindparam, delete, select, tuple_
 
 from bongsu.core.alert import Alert
 from bongsu.core.routing import Destination
 from bongsu.store.columns import microseconds, pack, unpack
-from bongsu.store.many import Many
+from bongsu.store.many import Many, put_together
 from bongsu.store.schema import alerts
+from bongsu.store.schema import undecided as waiting
 
 
 class Body(msgspec.Struct, array_like=True):
@@ -31,14 +32,13 @@ class Body(msgspec.Struct, array_like=True):
 
 @dataclass(frozen=True, slots=True)
 class Kept:
-    """An alert as it lies on disk, in row ``id``; ``incident_id`` None while no incident speaks for it."""
+    """An alert as it lies on disk, in row ``id``."""
 
     id: int
     alert: Alert
     fingerprint: str
     received_at: datetime
     to: Destination
-    incident_id: str | None
 
 
 Row8 = tuple[str, str, int, int, int, str, str, str]
@@ -54,12 +54,11 @@ _MANY = Many(
   body = excluded.body,
   starts_at = CASE WHEN alerts.ends_at > excluded.received_at AND alerts.starts_at < excluded.starts_at
     THEN alerts.starts_at ELSE excluded.starts_at END,
-  incident_id = CASE WHEN alerts.ends_at > excluded.received_at AND alerts.service = excluded.service
-    AND alerts.policy = excluded.policy AND alerts.group_key = excluded.group_key THEN alerts.incident_id END,
   ends_at = excluded.ends_at, received_at = excluded.received_at,
   service = excluded.service, policy = excluded.policy, group_key = excluded.group_key""",
 )  # fmt: skip
 
+_UNDECIDED = Many("undecided", {"service": "text", "policy": "text", "group_key": "text", "since": "bigint"})
 _ALL = 2**31 - 1
 _NOWHERE = Destination("", "", "")
 # made once: in a storm of alerts, making a statement costs more than running it
@@ -75,28 +74,23 @@ _FIRING = (
     .limit(bindparam("most"))
 )
 _TO = (alerts.c.service, alerts.c.policy, alerts.c.group_key)
+_FIRING_THERE = _FIRING.where(_THERE)
 _ENDED = (
     select(*_TO)
     .where((alerts.c.ends_at > bindparam("since")) & (alerts.c.ends_at <= bindparam("now")))
-    .where(alerts.c.incident_id.is_not(None))
+    .where(alerts.c.service != "")
     .distinct()
 )
-_NOBODYS = (
-    select(*_TO)
-    .where((alerts.c.ends_at > bindparam("now")) & (alerts.c.received_at <= bindparam("received_by")))
-    .where(alerts.c.incident_id.is_(None) & (alerts.c.service != ""))
-    .distinct()
+_WAITS = (waiting.c.service, waiting.c.policy, waiting.c.group_key)
+_WAITING = select(*_WAITS).where(waiting.c.since <= bindparam("by")).distinct()
+# in their order, so that two servers cannot wait for each other
+_THESE = (
+    select(waiting.c.id)
+    .where(tuple_(*_WAITS).in_(bindparam("these", expanding=True)))
+    .order_by(waiting.c.id)
+    .with_for_update()
 )
-_FIRING_THERE = _FIRING.where(_THERE)
-_HOMELESS = (alerts.c.ends_at > bindparam("now")) & alerts.c.incident_id.is_(None)
-_MINE = alerts.c.fingerprint.in_(bindparam("mine", expanding=True))
-_JOIN_ALL = update(alerts).where(_THERE & _HOMELESS).values(incident_id=bindparam("joins"))
-_JOIN = update(alerts).where(_MINE).values(incident_id=bindparam("joins"))
-# rows are locked in the order of ``put``, so that two servers cannot wait for each other
-_IN_THESE = tuple_(alerts.c.service, alerts.c.policy, alerts.c.group_key).in_(bindparam("these", expanding=True))
-_LOCKED = select(alerts.c.id).order_by(alerts.c.fingerprint).with_for_update()
-_LOCK_HOMELESS = select(func.count()).select_from(_LOCKED.where(_IN_THESE & _HOMELESS).subquery())
-_LOCK_MINE = select(func.count()).select_from(_LOCKED.where(_MINE).subquery())
+_TAKE = delete(waiting).where(waiting.c.id.in_(_THESE)).returning(*_WAITS, waiting.c.since)
 
 
 def row_of(alert: Alert, fingerprint: str, received_at: int, to: Destination | None) -> Row8:
@@ -107,24 +101,37 @@ def row_of(alert: Alert, fingerprint: str, received_at: int, to: Destination | N
     return fingerprint, text, microseconds(starts_at), microseconds(ends_at), received_at, *(to or _NOWHERE)
 
 
-def put(tx: Connection, rows: Sequence[Row8]) -> None:
-    """Keep the newest state of alerts; one that still fires keeps its first start and its incident."""
+def put(tx: Connection, rows: Sequence[Row8], *, decided: bool = False) -> None:
+    """Keep the newest state of alerts; one that still fires keeps its first start. Their destinations are undecided,
+    unless they are ``decided`` on in the same transaction.
+    """
     newest = {row[0]: row for row in rows}  # no statement may touch a row twice
     if tx.dialect.name == "postgresql":  # in one order everywhere, so that two writers cannot wait for each other
         newest = dict(sorted(newest.items()))
-    _MANY.put(tx, list(newest.values()))
+    since = {} if decided else {row[5:]: row[4] for row in newest.values() if row[5]}
+    put_together(tx, _MANY, list(newest.values()), _UNDECIDED, [(*to, at) for to, at in since.items()])
 
 
-def lock_homeless(tx: Connection, these: Sequence[Destination], now: datetime) -> None:
-    """Have to yourself, until the end of the transaction, what several destinations' incidents will speak for."""
-    _lock(tx, _LOCK_HOMELESS, {"now": now, "these": these})
+def undecided(tx: Connection, by: datetime) -> set[Destination]:
+    """Destinations that have waited since then, or for longer, for somebody who decides on their alerts."""
+    return {Destination(*row) for row in tx.execute(_WAITING, {"by": by})}
 
 
-def join(tx: Connection, fingerprints: Sequence[str], incident_id: str) -> None:
-    """Note that an incident speaks for these alerts."""
-    if fingerprints:
-        _lock(tx, _LOCK_MINE, {"mine": fingerprints})
-        tx.execute(_JOIN, {"mine": fingerprints, "joins": incident_id})
+def take(tx: Connection, these: Sequence[Destination]) -> dict[Destination, datetime]:
+    """Those that were undecided, and since when, to be decided on in this transaction.
+
+    Alerts that come meanwhile are noted anew; another server that would take the same ones waits.
+    """
+    taken: dict[Destination, datetime] = {}
+    for *to, since in tx.execute(_TAKE, {"these": these}):
+        there = Destination(*to)
+        taken[there] = min(since, taken.get(there, since))
+    return taken
+
+
+def leave(tx: Connection, these: Mapping[Destination, datetime]) -> None:
+    """Somebody will have to decide on them later."""
+    _UNDECIDED.put(tx, [(*to, microseconds(since)) for to, since in these.items()])
 
 
 def firing(
@@ -136,30 +143,15 @@ def firing(
     return [_one(row) for row in tx.execute(query, {"now": now, "after": after, "most": most, **_of(to)})]
 
 
-def join_all(tx: Connection, to: Destination, now: datetime, incident_id: str) -> None:
-    """Note that an incident speaks for every alert of a destination that fires and has none."""
-    tx.execute(_JOIN_ALL, {"now": now, "joins": incident_id, **_of(to)})
-
-
 def ended(tx: Connection, since: datetime, now: datetime) -> set[Destination]:
     """Destinations of which an alert has ended meanwhile by its own ``endsAt``."""
     return {Destination(*row) for row in tx.execute(_ENDED, {"since": since, "now": now})}
-
-
-def homeless(tx: Connection, now: datetime, received_by: datetime | None = None) -> set[Destination]:
-    """Destinations with alerts that fire and that no incident speaks for yet, although they came so long ago."""
-    return {Destination(*row) for row in tx.execute(_NOBODYS, {"now": now, "received_by": received_by or now})}
 
 
 def prune(tx: Connection, before: datetime, most: int) -> int:
     """Forget at most so many alerts that ended before a time; how many."""
     ended = select(alerts.c.id).where(alerts.c.ends_at < before).limit(most)
     return tx.execute(delete(alerts).where(alerts.c.id.in_(ended))).rowcount
-
-
-def _lock(tx: Connection, query: Select[Any], given: dict[str, Any]) -> None:
-    if tx.dialect.name == "postgresql":  # SQLite has one writer
-        tx.execute(query, given).all()
 
 
 def _of(to: Destination | None) -> dict[str, str]:
@@ -170,4 +162,4 @@ def _one(row: Row[Any]) -> Kept:
     body = unpack(row.body, Body)
     alert = Alert(body.labels, row.starts_at, row.ends_at, body.annotations, body.generator_url)
     to = Destination(row.service, row.policy, row.group_key)
-    return Kept(row.id, alert, row.fingerprint, row.received_at, to, row.incident_id)
+    return Kept(row.id, alert, row.fingerprint, row.received_at, to)

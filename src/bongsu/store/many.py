@@ -17,11 +17,11 @@ win it back afterwards: row by row that takes several times as long while a stor
 
 @dataclass(frozen=True)
 class Many:
-    """How rows of a table are put. ``columns``: PostgreSQL's type by name; ``conflict``: the ON CONFLICT clause."""
+    """How rows of a table are put. ``columns``: PostgreSQL's type by name; ``conflict``: what ON CONFLICT says."""
 
     table: str
     columns: Mapping[str, str]
-    conflict: str
+    conflict: str = ""
 
     def put(self, tx: Connection, rows: Sequence[tuple[Any, ...]]) -> None:
         """Insert or change rows, in their order; no key may be there twice."""
@@ -30,7 +30,7 @@ class Many:
                 some = rows[first : first + AT_ONCE]
                 tx.exec_driver_sql(self._values[len(some)], tuple(chain.from_iterable(some)))
         elif rows:
-            tx.exec_driver_sql(self._unfolded, tuple(list(column) for column in zip(*rows, strict=True)))
+            tx.exec_driver_sql(self.unfolded, columns(rows))
 
     @functools.cached_property
     def _values(self) -> dict[int, str]:
@@ -38,9 +38,27 @@ class Many:
         return {n: self._statement(f"VALUES {', '.join([one] * n)}") for n in range(1, AT_ONCE + 1)}
 
     @functools.cached_property
-    def _unfolded(self) -> str:
+    def unfolded(self) -> str:
+        """For PostgreSQL: of an array for each column."""
         arrays = ", ".join(f"%b::{kind}[]" for kind in self.columns.values())  # as text each quote would be escaped
         return self._statement(f"SELECT * FROM unnest({arrays})")  # noqa: S608 - constants
 
     def _statement(self, source: str) -> str:
-        return f"INSERT INTO {self.table} ({', '.join(self.columns)}) {source} ON CONFLICT {self.conflict}"
+        conflict = self.conflict and f" ON CONFLICT {self.conflict}"
+        return f"INSERT INTO {self.table} ({', '.join(self.columns)}) {source}{conflict}"
+
+
+def put_together(
+    tx: Connection, many: Many, rows: Sequence[tuple[Any, ...]], other: Many, others: Sequence[tuple[Any, ...]]
+) -> None:
+    """Put rows of two tables; PostgreSQL takes them in one statement."""
+    if tx.dialect.name == "sqlite" or not (rows and others):
+        many.put(tx, rows)
+        other.put(tx, others)
+    else:
+        tx.exec_driver_sql(f"WITH others AS ({other.unfolded}) {many.unfolded}", columns(others) + columns(rows))
+
+
+def columns(rows: Sequence[tuple[Any, ...]]) -> tuple[list[Any], ...]:
+    """As PostgreSQL's driver wants them."""
+    return tuple(list(column) for column in zip(*rows, strict=True))

@@ -123,7 +123,6 @@ outages = Table(
     Index("outages_open", "way", unique=True, sqlite_where=_unended, postgresql_where=_unended),
 )
 
-_homeless = text("incident_id IS NULL")
 alerts = Table(
     "alerts",
     metadata,
@@ -136,10 +135,18 @@ alerts = Table(
     Column("service", Text, nullable=False),
     Column("policy", Text, nullable=False),
     Column("group_key", Text, nullable=False),
-    Column("incident_id", Text),
     Index("alerts_fingerprint", "fingerprint", unique=True),
     Index("alerts_group", "service", "policy", "group_key"),
-    Index("alerts_homeless", "service", "policy", "group_key", sqlite_where=_homeless, postgresql_where=_homeless),
+)
+
+undecided = Table(
+    "undecided",
+    metadata,
+    Column("id", _id, primary_key=True, autoincrement=True),
+    Column("service", Text, nullable=False),
+    Column("policy", Text, nullable=False),
+    Column("group_key", Text, nullable=False),
+    Column("since", Instant, nullable=False),
 )
 
 silences = Table(
