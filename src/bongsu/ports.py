@@ -104,8 +104,32 @@ class Metrics(Protocol):
         ...
 
 
+class Envelope(Protocol):
+    """An SMTP transaction that is open before it is certain that there will be a mail."""
+
+    def accepted(self) -> bool:
+        """Whether the relay takes mail from us to this address; if not, the envelope is gone."""
+        ...
+
+    def post(self, body: bytes) -> None:
+        """Put the mail in; never waits."""
+        ...
+
+    def answer(self) -> str:
+        """The relay's answer to what was posted. Raises Retryable, Down or Rejected."""
+        ...
+
+    def discard(self) -> None:
+        """There will be no mail."""
+        ...
+
+
 class Notifier(Protocol):
     """A mail relay."""
+
+    def open(self, to: str) -> Envelope | None:
+        """An envelope for one address, where that can be begun without waiting."""
+        ...
 
     def send(self, letter: Letter) -> str:
         """Hand it over and return the other side's answer. Raises Retryable, Down or Rejected."""

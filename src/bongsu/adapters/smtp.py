@@ -9,16 +9,20 @@ from __future__ import annotations
 import smtplib
 import ssl
 import threading
+from contextlib import suppress
 from pathlib import Path
 from time import monotonic
 
 from bongsu.adapters.smtp_line import Line, TlsLine
-from bongsu.ports import Down, Letter, Reason, Rejected, Retryable
+from bongsu.core.errors import BongsuError
+from bongsu.ports import Down, Envelope, Letter, Reason, Rejected, Retryable
 
 NOOP_AFTER = 5.0
 """Seconds of rest after which a connection is asked whether it is still there; before, the next mail finds out."""
 REST_AT_MOST = 60.0
 """Seconds of rest after which a connection is given back."""
+AHEAD_AT_MOST = 2.0
+"""Seconds that an envelope may take, or stay, open before there is anything to put in."""
 _NO_LOGIN = (530, 534, 535)
 
 
@@ -41,7 +45,7 @@ class Smtp:
     ) -> None:
         self._host, self._port, self._sender = host, port, sender
         self._tls, self._user, self._password_file, self._ca_file = tls, user, password_file, ca_file
-        self._timeout, self._total, self._most = timeout, total, connections
+        self._timeout, self.total, self._most = timeout, total, connections
         self._all: set[Line] = set()
         self._resting: list[Line] = []
         self._opening = 0
@@ -56,33 +60,48 @@ class Smtp:
 
     def send(self, letter: Letter) -> str:
         """One transaction. Raises Retryable, Down or Rejected."""
-        until = monotonic() + self._total
+        until = monotonic() + self.total
         line, reused = self._take(until)
         try:
             answer = line.transact(self._sender, letter)
         except smtplib.SMTPServerDisconnected as error:
-            self._drop(line)
+            self.drop(line)
             if not (reused and line.silent_since_rest) or _reason(error) is Reason.TIMEOUT:
                 raise Retryable(_reason(error), f"connection lost: {error}") from None
             return self._anew(until, letter)  # it had hung up while the connection rested; nothing was handed over
         except (smtplib.SMTPException, OSError, UnicodeError) as error:
-            self._drop(line)
+            self.drop(line)
             raise Retryable(_reason(error), f"connection lost: {error}") from None
         if reused and answer[:2] == ("mail", 421):  # likewise, in good manners
-            self._drop(line)
+            self.drop(line)
             return self._anew(until, letter)
-        return self._judge(line, *answer)
+        return self.judge(line, *answer)
+
+    def open(self, to: str) -> Envelope | None:
+        """Name sender and recipient over a connection that rests, and do not wait for the answers."""
+        with self._changed:
+            line = self._resting[-1] if self._resting else None
+            if line is None or monotonic() - line.rests_since > NOOP_AFTER or not line.has_extn("pipelining"):
+                return None
+            self._resting.pop()
+        line.begin(monotonic() + AHEAD_AT_MOST)
+        try:
+            line.ask(self._sender, to)
+        except (smtplib.SMTPException, OSError, UnicodeError, ValueError):
+            self.drop(line)
+            return None
+        return _Opened(self, line)
 
     def ping(self) -> str:
         """Say hello and name the sender. Raises Down."""
-        line, _ = self._take(monotonic() + self._total)
+        line, _ = self._take(monotonic() + self.total)
         try:
             code, said = line.mail(self._sender)
             line.rset()
         except (smtplib.SMTPException, OSError) as error:
-            self._drop(line)
+            self.drop(line)
             raise Down(_reason(error), f"connection lost: {error}") from None
-        return self._judge(line, "mail", code, said)
+        return self.judge(line, "mail", code, said)
 
     def _anew(self, until: float, letter: Letter) -> str:
         """The transaction over a connection that is opened for it."""
@@ -92,15 +111,15 @@ class Smtp:
         try:
             answer = line.transact(self._sender, letter)
         except (smtplib.SMTPException, OSError, UnicodeError) as error:
-            self._drop(line)
+            self.drop(line)
             raise Retryable(_reason(error), f"connection lost: {error}") from None
-        return self._judge(line, *answer)
+        return self.judge(line, *answer)
 
-    def _judge(self, line: Line, step: str, code: int, answer: bytes) -> str:
+    def judge(self, line: Line, step: str, code: int, answer: bytes) -> str:
         """What the last answer of a transaction means; the connection goes back or, after a 421 or nonsense, away."""
         said = f"{code} {' '.join(answer.decode('utf-8', 'replace').split())}"
         if code == 421 or not 200 <= code < 600:
-            self._drop(line)
+            self.drop(line)
         else:
             self._give_back(line)
         if 200 <= code < 300:
@@ -126,7 +145,7 @@ class Smtp:
             line.begin(until)
             if monotonic() - line.rests_since <= NOOP_AFTER or line.answers():
                 return line, True
-            self._drop(line)
+            self.drop(line)
 
     def _open(self, until: float) -> Line:
         """A new connection, counted in ``_opening`` by the caller."""
@@ -188,11 +207,55 @@ class Smtp:
         for each in tired:
             each.hang_up()
 
-    def _drop(self, line: Line) -> None:
+    def drop(self, line: Line) -> None:
+        """Close a connection that is of no more use."""
         line.close()
         with self._changed:
             self._all.discard(line)
             self._changed.notify()
+
+
+class _Opened:
+    """An envelope that is open on a connection: the relay has been told from whom and to whom, and waits for the mail.
+
+    What goes wrong before there is a mail in it is nobody's concern: the ordinary way meets it again.
+    """
+
+    def __init__(self, smtp: Smtp, line: Line) -> None:
+        self._smtp, self._line = smtp, line
+        self._left = b""
+
+    def accepted(self) -> bool:
+        """Wait for the answers."""
+        try:
+            refused = self._line.refusal()
+        except (smtplib.SMTPException, OSError):
+            self.discard()
+            return False
+        if refused is not None:
+            with suppress(BongsuError):  # gives the connection back, or drops it
+                self._smtp.judge(self._line, *refused)
+        return refused is None
+
+    def post(self, body: bytes) -> None:
+        """Put the mail in as far as that goes without waiting."""
+        self._line.begin(monotonic() + self._smtp.total)
+        self._left = self._line.push(body)
+
+    def answer(self) -> str:
+        """What ``Smtp.send`` answers or raises."""
+        try:
+            if self._left:
+                self._line.send(self._left)
+            code, said = self._line.getreply()
+        except (smtplib.SMTPException, OSError) as error:
+            self.discard()
+            raise Retryable(_reason(error), f"connection lost: {error}") from None
+        return self._smtp.judge(self._line, "data", code, said)
+
+    def discard(self) -> None:
+        """There will be no mail."""
+        self._smtp.drop(self._line)
 
 
 def _secret(file: Path) -> str:

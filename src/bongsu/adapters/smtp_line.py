@@ -65,11 +65,18 @@ class Line(smtplib.SMTP):
         return self._body(letter.body) if code == GO_ON else self._refused("data", code, answer)
 
     def _at_once(self, sender: str, letter: Letter) -> tuple[str, int, bytes]:
+        self.ask(sender, letter.to)
+        return self.refusal() or self._body(letter.body)
+
+    def ask(self, sender: str, to: str) -> None:
         """The three commands in one go (RFC 2920): a relay that is far away is waited for twice, not four times."""
-        asked = [f"mail FROM:{smtplib.quoteaddr(sender)}", f"rcpt TO:{smtplib.quoteaddr(letter.to)}", "data"]
+        asked = [f"mail FROM:{smtplib.quoteaddr(sender)}", f"rcpt TO:{smtplib.quoteaddr(to)}", "data"]
         if any("\r" in each or "\n" in each for each in asked):
             raise ValueError("an address holds a line break")
         self.send("\r\n".join([*asked, ""]))
+
+    def refusal(self) -> tuple[str, int, bytes] | None:
+        """What became of the three commands: None when the mail may follow, else the step that decided, as above."""
         answers: dict[str, tuple[int, bytes]] = {}
         for step in ("mail", "rcpt", "data"):
             code, answer = answers[step] = self.getreply()
@@ -77,15 +84,24 @@ class Line(smtplib.SMTP):
                 return step, code, answer
         refused = next((step for step in ("mail", "rcpt") if not _goes_on(answers[step][0])), None)
         if answers["data"][0] == GO_ON and refused is None:
-            return self._body(letter.body)
+            return None
         if answers["data"][0] == GO_ON:
             self.docmd(".")  # a mail of nothing to nobody, which it refuses
         return self._refused(refused or "data", *answers[refused or "data"])
 
+    def push(self, body: bytes) -> bytes:
+        """Send a mail, after 354, as far as that goes without waiting; what is left of it."""
+        body = _whole(body)
+        assert self.sock is not None
+        try:
+            self.sock.settimeout(0)
+            return body[self.sock.send(body) :]
+        except OSError:  # there is no room for it now, or the connection is lost: whoever sends the rest sees which
+            return body
+
     def _body(self, body: bytes) -> tuple[str, int, bytes]:
-        """The mail itself, after 354; lines that begin with a dot get another one (RFC 5321, 4.5.2)."""
-        body = _DOTS.sub(b"..", body)
-        self.send(body + (b".\r\n" if body.endswith(b"\r\n") else b"\r\n.\r\n"))
+        """The mail itself, after 354."""
+        self.send(_whole(body))
         code, answer = self.getreply()
         return "data", code, answer
 
@@ -161,6 +177,12 @@ class _Answers:
 
     def close(self) -> None:
         """The connection closes the socket itself."""
+
+
+def _whole(body: bytes) -> bytes:
+    """A mail as it is sent, with its end; lines that begin with a dot get another one (RFC 5321, 4.5.2)."""
+    body = _DOTS.sub(b"..", body)
+    return body + (b".\r\n" if body.endswith(b"\r\n") else b"\r\n.\r\n")
 
 
 def _goes_on(code: int) -> bool:

@@ -67,8 +67,8 @@ def _settle(tx: Transaction, context: Context, outcome: Outcome, now: datetime, 
         incident = replace(incident, version=before.version + 1)
         incidents.save(tx, incident, read=before.version)
     entries += _let_go(tx, context, incident, before, entries, now)
-    _send(tx, context, letters)
     timeline.append(tx, incident.id, entries)
+    _send(tx, context, letters)  # last, for their words are found from here on
     return incident
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import timedelta
 
 from bongsu.core.delivery import AGAIN, channel_of, next_attempt
@@ -12,7 +13,7 @@ from bongsu.core.incident import Kind
 from bongsu.engine import announce, auditor, contacts, digest, followup, heartbeat, notice, readiness, relay, review
 from bongsu.engine.apply import apply
 from bongsu.engine.context import Context
-from bongsu.ports import Down, Letter, Reason, Rejected, Retryable
+from bongsu.ports import Down, Envelope, Letter, Reason, Rejected, Retryable
 from bongsu.render import links, mails, postal
 from bongsu.store import digests, incidents, outbox, suspects
 from bongsu.store.database import Transaction
@@ -45,13 +46,47 @@ def claim(context: Context, limit: int = 16) -> list[Message]:
     return context.db.write(lambda tx: digest.sort_out(tx, context, outbox.claim(tx, now, limit, mail=mail)))
 
 
-def attempt(context: Context, message: Message) -> Result:
+@dataclass(slots=True)
+class Ready:
+    """A mail, and the envelope that is open for it, if one is."""
+
+    body: bytes
+    envelope: Envelope | None = None
+    posted: bool = False
+
+    def post(self) -> None:
+        """Put it into its envelope. Never waits."""
+        if self.envelope is not None and not self.posted:
+            self.posted = True
+            self.envelope.post(self.body)
+
+    def discard(self) -> None:
+        """It is not wanted, after all."""
+        if self.envelope is not None and not self.posted:
+            self.envelope.discard()
+
+
+def make_ready(context: Context, message: Message) -> Ready:
+    """Find a mail's words while the relay is told from whom and to whom it will be; nothing is sent."""
+    envelope = context.notifier.open(message.recipient.address)
+    try:
+        ready = Ready(compose(context, message), envelope)
+    except BaseException:
+        if envelope is not None:
+            envelope.discard()
+        raise
+    if envelope is not None and not envelope.accepted():
+        ready.envelope = None
+    return ready
+
+
+def attempt(context: Context, message: Message, ready: Ready | None = None) -> Result:
     """Try one message once, and say how it went; nothing is written yet."""
     again = timedelta(0)
     state, outcome = "accepted", "accepted"
     mail = channel_of(message.recipient.address) is None
     try:
-        answer = _hand_over(context, message)
+        answer = _hand_over(context, message, ready)
         if mail:
             relay.works(context)
     except Down as error:
@@ -67,10 +102,15 @@ def attempt(context: Context, message: Message) -> Result:
     return Result(message, state, now, outcome, answer, now + again)
 
 
-def _hand_over(context: Context, message: Message) -> str:
+def _hand_over(context: Context, message: Message, ready: Ready | None) -> str:
     channel = channel_of(message.recipient.address)
     if channel is None:
-        return context.notifier.send(Letter(message.recipient.address, compose(context, message)))
+        if ready is None:
+            ready = Ready(compose(context, message))
+        if ready.envelope is None:
+            return context.notifier.send(Letter(message.recipient.address, ready.body))
+        ready.post()
+        return ready.envelope.answer()
     if channel not in context.channels:
         raise Rejected(Reason.REFUSED, f"there is no channel {channel!r} in the configuration any more")
     return context.channels[channel].say(*brief(context, message))

@@ -6,7 +6,7 @@ once, on a thread of its own. A crash in between loses nothing: ``look_again`` f
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from functools import partial
@@ -133,7 +133,7 @@ def _kept_and_decided(
 
     def both(tx: Transaction) -> None:
         alerts.put(tx, rows, decided=True)
-        _decide_some(tx, context, sorted(touched, key=repr))
+        _decide_some(tx, context, sorted(touched, key=repr), {})
 
     try:
         context.db.write(both)
@@ -175,7 +175,7 @@ def _decide_all(context: Context, destinations: Iterable[Destination]) -> None:
     while waiting:  # a few at a time, so that what else is to be written need not wait for all of them
         some, waiting = waiting[:AT_ONCE], waiting[AT_ONCE:]
         try:
-            context.db.write(partial(_decide_some, context=context, these=some))
+            context.db.write(partial(_take_and_decide, context=context, these=some))
         except Exception:  # one of them has a fault, which must not hold the others up
             _decide_each(context, some)
 
@@ -185,15 +185,21 @@ def _decide_each(context: Context, these: Sequence[Destination]) -> None:
     failed: Exception | None = None
     for each in these:
         try:
-            context.db.write(partial(_decide_some, context=context, these=[each]))
+            context.db.write(partial(_take_and_decide, context=context, these=[each]))
         except Exception as error:
             failed = error
     if failed is not None:
         raise failed
 
 
-def _decide_some(tx: Transaction, context: Context, these: Sequence[Destination]) -> None:
-    waited = alerts.take(tx, these)
+def _take_and_decide(tx: Transaction, context: Context, these: Sequence[Destination]) -> None:
+    _decide_some(tx, context, these, alerts.take(tx, these))
+
+
+def _decide_some(
+    tx: Transaction, context: Context, these: Sequence[Destination], waited: Mapping[Destination, datetime]
+) -> None:
+    """Decide on destinations; ``waited``: since when they were undecided, if they were."""
     context.touched.decided(these, context.wall.now())
     now = context.clock.now()
     quiet, planned = silences.since(tx, now), counted(tx, now)

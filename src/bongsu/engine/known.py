@@ -120,6 +120,9 @@ class Touched:
         self._guard = threading.Lock()
         self._waiting: set[Destination] = set()
         self._decided: dict[Destination, datetime] = {}
+        self._before: dict[Destination, datetime] = {}
+        self._turned: datetime | None = None
+        """When what was decided on since then began to be kept apart from what came before."""
         self._looked_at: datetime | None = None
 
     def look(self, now: datetime) -> datetime | None:
@@ -149,13 +152,16 @@ class Touched:
     def decided(self, destinations: Iterable[Destination], now: datetime) -> None:
         """They are being decided on."""
         with self._guard:
-            fresh = {to: at for to, at in self._decided.items() if now - at < LATELY}
-            self._decided = fresh | dict.fromkeys(destinations, now)
+            if self._turned is None or now - self._turned > LATELY:  # both halves together reach back far enough
+                self._before, self._decided, self._turned = self._decided, {}, now
+            for each in destinations:
+                self._decided[each] = now
 
     def lately(self, destinations: Iterable[Destination], now: datetime) -> bool:
         """Whether one of them was decided on a moment ago: in a storm once for many alerts will do."""
-        decided = self._decided  # it is never changed, only replaced, by whoever decides meanwhile
-        return any(to in decided and now - decided[to] < LATELY for to in destinations)
+        with self._guard:
+            last = [self._decided.get(to) or self._before.get(to) for to in destinations]
+        return any(at is not None and now - at < LATELY for at in last)
 
 
 class Traces:

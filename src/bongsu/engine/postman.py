@@ -17,6 +17,7 @@ from datetime import timedelta
 
 from bongsu.core.delivery import channel_of, next_attempt
 from bongsu.engine import deliver, relay
+from bongsu.engine.ahead import Ahead
 from bongsu.engine.context import Context
 from bongsu.store import outbox
 from bongsu.store.outbox import LEASE, Message, Result
@@ -49,6 +50,7 @@ class Postman:
         self._held: dict[int, Message] = {}
         self._behind: dict[str, deque[Message]] = {}
         """By address: the messages that wait for the one under way."""
+        self._ahead = Ahead(context, self._pool)
         self._done: queue.SimpleQueue[Done | None] = queue.SimpleQueue()
         self._renewed = context.wall.now()
         self._probes = 0
@@ -69,6 +71,7 @@ class Postman:
     def _claim(self) -> None:
         relay.look(self._context)
         self._renew()
+        self._ahead.tidy()
         if self._context.relay.down:
             self._probe()
         while (room := min(MOST_HELD - len(self._held), GROUP)) > 0 and self._is_due():
@@ -100,6 +103,7 @@ class Postman:
         """Finish what is under way."""
         self._context.outgoing.close()
         self._pool.shutdown(wait=True, cancel_futures=True)
+        self._ahead.tidy(everything=True)
         self._done.put(None)
 
     def give_back(self) -> None:
@@ -123,6 +127,7 @@ class Postman:
                 else:
                     behind.append(message)
         for message in free:
+            self._ahead.post(message)
             self._submit(message)
 
     def _submit(self, message: Message) -> None:
@@ -130,11 +135,15 @@ class Postman:
             self._pool.submit(self._send, message)
 
     def _send(self, message: Message) -> None:
-        if self._context.relay.down and channel_of(message.recipient.address) is None:
+        ready = self._ahead.take(message)
+        posted = ready is not None and ready.posted
+        if self._context.relay.down and not posted and channel_of(message.recipient.address) is None:
+            if ready is not None:
+                ready.discard()
             self._done.put((message, None))
             return
         try:
-            result = deliver.attempt(self._context, message)
+            result = deliver.attempt(self._context, message, ready)
         except Exception as error:  # a fault of ours must not hold the address up, nor be tried without end
             JOB_FAILURES.labels("delivery").inc()
             log.exception("delivery failed", extra={"message_id": message.message_id})
@@ -148,11 +157,9 @@ class Postman:
         self._think_ahead(message.recipient.address)
 
     def _prepare(self, messages: Sequence[Message]) -> None:
-        """Find the words while the disk is busy; when much is to be sent, that would be for nothing: few are kept."""
-        if not self._held and len(messages) <= self._context.senders:
-            for message in messages:
-                with suppress(RuntimeError):
-                    self._pool.submit(self._find_words, message)
+        """Begin while the disk is busy; when much is to be sent already, that would be for nothing."""
+        if not self._held:
+            self._ahead.begin(messages)
 
     def _think_ahead(self, address: str) -> None:
         """Find the words of the address's next mail while the result of this one goes to disk."""

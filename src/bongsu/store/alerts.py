@@ -18,6 +18,7 @@ from bongsu.core.alert import Alert
 from bongsu.core.routing import Destination
 from bongsu.store.columns import microseconds, pack, unpack
 from bongsu.store.many import Many, put_together
+from bongsu.store.prepared import Prepared
 from bongsu.store.schema import alerts
 from bongsu.store.schema import undecided as waiting
 
@@ -73,8 +74,9 @@ _FIRING = (
     .order_by(alerts.c.id)
     .limit(bindparam("most"))
 )
+_ALL_FIRING = Prepared(_FIRING)
 _TO = (alerts.c.service, alerts.c.policy, alerts.c.group_key)
-_FIRING_THERE = _FIRING.where(_THERE)
+_FIRING_THERE = Prepared(_FIRING.where(_THERE))
 _ENDED = (
     select(*_TO)
     .where((alerts.c.ends_at > bindparam("since")) & (alerts.c.ends_at <= bindparam("now")))
@@ -105,11 +107,11 @@ def put(tx: Connection, rows: Sequence[Row8], *, decided: bool = False) -> None:
     """Keep the newest state of alerts; one that still fires keeps its first start. Their destinations are undecided,
     unless they are ``decided`` on in the same transaction.
     """
-    newest = {row[0]: row for row in rows}  # no statement may touch a row twice
-    if tx.dialect.name == "postgresql":  # in one order everywhere, so that two writers cannot wait for each other
-        newest = dict(sorted(newest.items()))
-    since = {} if decided else {row[5:]: row[4] for row in newest.values() if row[5]}
-    put_together(tx, _MANY, list(newest.values()), _UNDECIDED, [(*to, at) for to, at in since.items()])
+    # no statement may touch a row twice; in the order of the fingerprints, so that two writers cannot wait for each
+    # other, and each page of their index is gone through once
+    newest = sorted({row[0]: row for row in rows}.values())
+    since = {} if decided else {row[5:]: row[4] for row in newest if row[5]}
+    put_together(tx, _MANY, newest, _UNDECIDED, [(*to, at) for to, at in since.items()])
 
 
 def undecided(tx: Connection, by: datetime) -> set[Destination]:
@@ -138,9 +140,9 @@ def firing(
     tx: Connection, now: datetime, to: Destination | None = None, *, after: int = 0, limit: int | None = None
 ) -> list[Kept]:
     """Alerts that have not ended, the oldest first; of one destination, or all. ``after``: rows behind this number."""
-    query = _FIRING if to is None else _FIRING_THERE
+    query = _ALL_FIRING if to is None else _FIRING_THERE
     most = _ALL if limit is None else limit
-    return [_one(row) for row in tx.execute(query, {"now": now, "after": after, "most": most, **_of(to)})]
+    return [_one(row) for row in query.all(tx, {"now": now, "after": after, "most": most, **_of(to)})]
 
 
 def ended(tx: Connection, since: datetime, now: datetime) -> set[Destination]:

@@ -22,6 +22,11 @@ def microseconds(at: datetime) -> int:
     return (span.days * 86_400 + span.seconds) * 1_000_000 + span.microseconds
 
 
+def instant(since: int) -> datetime:
+    """The time so many microseconds after 1970 began, in UTC."""
+    return _EPOCH + timedelta(microseconds=since)
+
+
 class Instant(TypeDecorator[datetime]):
     """An aware time as whole microseconds since 1970, so that both databases compare it alike."""
 
@@ -34,7 +39,7 @@ class Instant(TypeDecorator[datetime]):
 
     def process_result_value(self, value: Any | None, dialect: Dialect) -> datetime | None:  # noqa: ARG002
         """From microseconds, in UTC."""
-        return None if value is None else _EPOCH + timedelta(microseconds=value)
+        return None if value is None else instant(value)
 
 
 def pack(value: Any) -> str:

@@ -10,11 +10,12 @@ from sqlalchemy import Connection, bindparam, insert, select, update
 from bongsu.core.errors import NotFound, Stale
 from bongsu.core.incident import Incident
 from bongsu.store.columns import pack, unpack
+from bongsu.store.prepared import Prepared
 from bongsu.store.schema import incidents
 
 # made once: in a storm of alerts, making a statement costs more than running it
-_ADD = insert(incidents)
-_LATEST = (
+_ADD = Prepared(insert(incidents))
+_LATEST = Prepared(
     select(incidents.c.body)
     .where(incidents.c.service == bindparam("of_service"))
     .where((incidents.c.policy == bindparam("of_policy")) & (incidents.c.group_key == bindparam("of_group")))
@@ -50,8 +51,8 @@ def service_of(tx: Connection, incident_id: str) -> str:
 
 def latest(tx: Connection, service: str, policy: str, group: str = "") -> Incident | None:
     """The newest incident of a (service, policy, group), open or not."""
-    body = tx.execute(_LATEST, {"of_service": service, "of_policy": policy, "of_group": group}).scalar()
-    return None if body is None else unpack(body, Incident)
+    found = _LATEST.column(tx, {"of_service": service, "of_policy": policy, "of_group": group})
+    return unpack(found[0], Incident) if found else None
 
 
 def due(tx: Connection, now: datetime, limit: int = 100) -> list[Incident]:
@@ -90,7 +91,7 @@ def open_under(tx: Connection, watched: Sequence[str]) -> list[Incident]:
 
 def add(tx: Connection, incident: Incident) -> None:
     """Keep a new incident; a second open one of the same (service, policy, group) is refused by the database."""
-    tx.execute(_ADD, {"id": incident.id, **_row(incident)})
+    _ADD.run(tx, {"id": incident.id, **_row(incident)})
 
 
 def save(tx: Connection, incident: Incident, read: int) -> None:

@@ -9,10 +9,11 @@ from sqlalchemy import Connection, bindparam, insert, select, update
 from bongsu.core.errors import NotFound
 from bongsu.core.maintenance import Maintenance
 from bongsu.store.columns import pack, unpack
+from bongsu.store.prepared import Prepared
 from bongsu.store.schema import maintenances
 
 # made once: in a storm of alerts, making a statement costs more than running it
-_SINCE = (
+_SINCE = Prepared(
     select(maintenances.c.body)
     .where(maintenances.c.ends_at > bindparam("ended"))
     .order_by(maintenances.c.ends_at, maintenances.c.id)
@@ -36,4 +37,4 @@ def put(tx: Connection, window: Maintenance) -> None:
 
 def since(tx: Connection, ended: datetime) -> list[Maintenance]:
     """Every maintenance that had not ended at a time, the one that ends first coming first."""
-    return [unpack(body, Maintenance) for body in tx.execute(_SINCE, {"ended": ended}).scalars()]
+    return [unpack(body, Maintenance) for body in _SINCE.column(tx, {"ended": ended})]

@@ -22,6 +22,7 @@ from bongsu.core.incident import Facts
 from bongsu.core.schedule import Recipient
 from bongsu.store.columns import pack, unpack
 from bongsu.store.database import clock_of, database_clock
+from bongsu.store.prepared import Prepared
 from bongsu.store.schema import attempts, outbox
 
 LEASE = timedelta(seconds=10)
@@ -30,7 +31,9 @@ _PUT = {
     "postgresql": postgresql_insert(outbox).on_conflict_do_nothing(index_elements=["message_id"]),
 }
 _PUT_CLAIMED = {
-    dialect: put.values(leased_until=clock_of(dialect) + LEASE // timedelta(microseconds=1), fence=1).returning(outbox)
+    dialect: Prepared(
+        put.values(leased_until=clock_of(dialect) + LEASE // timedelta(microseconds=1), fence=1).returning(outbox)
+    )
     for dialect, put in _PUT.items()
 }
 
@@ -114,8 +117,8 @@ def put_claimed(tx: Connection, messages: Sequence[Message]) -> list[Message]:
     rows = [_row(message) for message in messages]
     for row in rows:
         del row["leased_until"], row["fence"]
-    found = tx.execute(_PUT_CLAIMED[tx.dialect.name], rows)
-    return sorted((message_of(row) for row in found), key=lambda message: message.id)
+    put = _PUT_CLAIMED[tx.dialect.name]
+    return [message_of(row) for each in rows for row in put.all(tx, each)]
 
 
 def claim(tx: Connection, now: datetime, limit: int, *, mail: bool = True, lease: timedelta = LEASE) -> list[Message]:
@@ -179,14 +182,14 @@ def let_go(tx: Connection, messages: Sequence[Message]) -> None:
 
 
 _OURS = (outbox.c.id == bindparam("of_id")) & (outbox.c.fence == bindparam("of_fence")) & (outbox.c.state == "pending")
-_HELD = (
+_HELD = Prepared(
     select(outbox.c.id, outbox.c.fence)
     .where(outbox.c.id.in_(bindparam("these", expanding=True)) & (outbox.c.state == "pending"))
     .order_by(outbox.c.id)
     .with_for_update()
 )
-_TRIED = insert(attempts)
-_FINISH = (
+_TRIED = Prepared(insert(attempts))
+_FINISH = Prepared(
     update(outbox)
     .where(_OURS)
     .values(
@@ -203,7 +206,7 @@ _FINISH = (
 def finish(tx: Connection, results: Sequence[Result]) -> set[int]:
     """Write how attempts went; the ids of those whose lease was not lost to somebody else meanwhile."""
     mine = {(each.message.id, each.message.fence) for each in results}
-    held = tx.execute(_HELD, {"these": [each[0] for each in mine]})
+    held = _HELD.all(tx, {"these": [each[0] for each in mine]})
     kept = {row.id for row in held if (row.id, row.fence) in mine}
     changes = [
         {
@@ -217,13 +220,12 @@ def finish(tx: Connection, results: Sequence[Result]) -> set[int]:
         for each in results
         if each.message.id in kept
     ]
-    if changes:
-        tx.execute(_FINISH, changes)
+    _FINISH.run(tx, *changes)
     tries = [
         {"outbox_id": each.message.id, "at": each.at, "outcome": each.outcome, "answer": each.answer}
         for each in results
     ]
-    tx.execute(_TRIED, tries)
+    _TRIED.run(tx, *tries)
     return kept
 
 

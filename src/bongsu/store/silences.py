@@ -9,10 +9,11 @@ from sqlalchemy import Connection, bindparam, insert, select, update
 from bongsu.core.errors import NotFound
 from bongsu.core.silence import Silence
 from bongsu.store.columns import pack, unpack
+from bongsu.store.prepared import Prepared
 from bongsu.store.schema import silences
 
 # made once: in a storm of alerts, making a statement costs more than running it
-_SINCE = (
+_SINCE = Prepared(
     select(silences.c.body).where(silences.c.ends_at > bindparam("ended")).order_by(silences.c.ends_at, silences.c.id)
 )
 
@@ -34,4 +35,4 @@ def put(tx: Connection, silence: Silence) -> None:
 
 def since(tx: Connection, ended: datetime) -> list[Silence]:
     """Every silence that had not ended at a time, the one that ends first coming first."""
-    return [unpack(body, Silence) for body in tx.execute(_SINCE, {"ended": ended}).scalars()]
+    return [unpack(body, Silence) for body in _SINCE.column(tx, {"ended": ended})]

@@ -8,11 +8,12 @@ from datetime import datetime
 
 from sqlalchemy import Connection, bindparam, delete, insert, select
 
+from bongsu.store.prepared import Prepared
 from bongsu.store.schema import suspects
 
 # made once: in a storm, making a statement costs more than running it
-_AMONG = select(suspects).where(suspects.c.address.in_(bindparam("these", expanding=True)))
-_CLEAR = delete(suspects).where(suspects.c.address.in_(bindparam("these", expanding=True)))
+_AMONG = Prepared(select(suspects).where(suspects.c.address.in_(bindparam("these", expanding=True))))
+_CLEAR = Prepared(delete(suspects).where(suspects.c.address.in_(bindparam("these", expanding=True))))
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,12 +33,12 @@ def mark(tx: Connection, address: str, since: datetime, why: str) -> None:
 def clear(tx: Connection, addresses: Collection[str]) -> None:
     """They were accepted."""
     if addresses:
-        tx.execute(_CLEAR, {"these": list(addresses)})
+        _CLEAR.run(tx, {"these": list(addresses)})
 
 
 def among(tx: Connection, addresses: Collection[str]) -> dict[str, Suspect]:
     """Those of the addresses that are suspect."""
-    found = tx.execute(_AMONG, {"these": list(addresses)})
+    found = _AMONG.all(tx, {"these": list(addresses)})
     return {row.address: Suspect(row.since, row.why) for row in found}
 
 

@@ -8,16 +8,16 @@ from sqlalchemy import Connection, insert, select
 
 from bongsu.core.incident import Entry
 from bongsu.store.columns import pack, unpack
+from bongsu.store.prepared import Prepared
 from bongsu.store.schema import timeline
 
-_APPEND = insert(timeline)
+_APPEND = Prepared(insert(timeline))
 
 
 def append(tx: Connection, incident_id: str, entries: Sequence[Entry]) -> None:
     """Add lines."""
-    if entries:
-        rows = [{"incident_id": incident_id, "at": e.at, "what": e.what, "facts": pack(e.facts)} for e in entries]
-        tx.execute(_APPEND, rows)
+    rows = [{"incident_id": incident_id, "at": e.at, "what": e.what, "facts": pack(e.facts)} for e in entries]
+    _APPEND.run(tx, *rows)
 
 
 def of(tx: Connection, incident_id: str) -> list[Entry]:
