@@ -1,6 +1,7 @@
 """Killed with -9 at every boundary from "a tier is due" to "the mail is accepted": nothing lost, at most one repeat.
 
-The boundaries are found from outside: every SQL statement and every commit of the child, and, in the mail server, the
+The boundaries are found from outside: every SQL statement and every commit of the child (on SQLite as its driver sees
+them), and, in the mail server, the
 moment before and after it answers 250. Each gets a child of its own that is killed exactly there.
 """
 
@@ -8,6 +9,7 @@ from __future__ import annotations
 
 import os
 import signal
+import sqlite3
 import traceback
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -19,7 +21,7 @@ from typing import Any
 
 import pytest
 from aiosmtpd.controller import Controller
-from sqlalchemy import event, text
+from sqlalchemy import Connection, event, text
 from sqlalchemy.engine import Engine
 
 from bongsu.adapters.smtp import Smtp
@@ -110,13 +112,23 @@ def die_at(boundary: int) -> None:
     """In a child: be killed at the n-th statement or commit from now on."""
     seen = Counter[str]()
 
-    def count(*_: object, **__: object) -> None:
+    def count(*_: object) -> None:
         seen["all"] += 1
         if seen["all"] > boundary:
             os.kill(os.getpid(), signal.SIGKILL)
 
-    event.listen(Engine, "before_cursor_execute", count)
-    event.listen(Engine, "commit", count)
+    def asked(connection: Connection, *_: object) -> None:
+        if connection.dialect.name != "sqlite":
+            count()
+
+    def watched(connection: Connection) -> None:
+        driver = connection.connection.driver_connection
+        if isinstance(driver, sqlite3.Connection):  # SQLAlchemy does not see every statement there
+            driver.set_trace_callback(count)
+
+    event.listen(Engine, "before_cursor_execute", asked)
+    event.listen(Engine, "commit", asked)
+    event.listen(Engine, "begin", watched)
 
 
 def fresh(url: str) -> None:

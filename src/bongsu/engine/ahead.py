@@ -60,10 +60,9 @@ class Ahead:
         if found is None or found.ready.cancel() or found.ready.exception() is not None:
             return None
         ready = found.ready.result()
-        if found.message != message:
-            ready.discard()
-            return None
-        return ready
+        if found.message != message or self._context.wall.now() - found.since > FORGOTTEN:
+            ready.discard()  # a relay waits only so long for a mail
+        return ready if found.message == message else None
 
     def tidy(self, *, everything: bool = False) -> None:
         """Throw away what nobody has asked for."""

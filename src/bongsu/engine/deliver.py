@@ -61,9 +61,10 @@ class Ready:
             self.envelope.post(self.body)
 
     def discard(self) -> None:
-        """It is not wanted, after all."""
+        """Throw the envelope away, unless the mail is in it."""
         if self.envelope is not None and not self.posted:
             self.envelope.discard()
+            self.envelope = None
 
 
 def make_ready(context: Context, message: Message) -> Ready:
