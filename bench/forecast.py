@@ -1,6 +1,6 @@
 """``python -m bench.forecast [--data FOLDER]``: how well exhaustion is foreseen, beside what people use today.
 
-The protocol is that of docs/forecast.md. Three settings are chosen on one half of the series and the figures are
+The protocol is that of docs/forecast.md. Four settings are chosen on one half of the series and the figures are
 those of the other half; then the halves change places. The last line is JSON.
 """
 
@@ -16,7 +16,7 @@ import json
 import sys
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -25,16 +25,17 @@ from bench.figures import SeriesFigures, add_causal, better, figures, interval, 
 from bench.forecasters import Said, curves, rivals
 from bench.series import Laid, all_series, lay
 from bongsu.core.analogue import WINDOW, Floats
-from bongsu.core.backtest import reliability
+from bongsu.core.backtest import recovered, reliability
 from bongsu.core.errors import InvalidInput
 from bongsu.core.forecast import forecast, when_if_soon
 from bongsu.core.hindsight import hour_of, scores_of
-from bongsu.core.record import Record
+from bongsu.core.record import RECOVERED, Record
 
 OURS = "analogue"
 NUMERATORS = ((60,), (30, 60), (15, 30, 60))
 STRENGTHS = (2.0, 5.0, 10.0, 20.0)
 PRIORS = (0.02, 0.05, 0.1, 0.2)
+MARKS = (0.0, 0.01, 0.02, 0.03, 0.04, 0.06, 0.08)
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +45,7 @@ class Settings:
     numerator: tuple[int, ...]
     strength: float
     prior: float
+    mark: float
 
 
 @dataclass(slots=True)
@@ -72,7 +74,7 @@ def ours(group: Group, settings: Settings) -> list[Said]:
     """What the product says."""
     return [
         Said(
-            scores_of(curve, settings.numerator),
+            scores_of(curve, recovered(laid.share, settings.mark), settings.numerator),
             with_record(laid, hour_of(curve), settings.strength),
             when_if_soon(curve, settings.prior) / np.float32(5),
         )
@@ -89,10 +91,11 @@ def choose(half: Sequence[Group]) -> Settings:
             return macro(found, lambda each: each.recall(30)) + macro(found, lambda each: each.recall(15))
         return macro(found, lambda each: each.skill) if what == "skill" else -macro(found, lambda each: each.factor)
 
-    best = Settings(NUMERATORS[0], STRENGTHS[1], PRIORS[1])
-    best = max((Settings(n, best.strength, best.prior) for n in NUMERATORS), key=lambda each: mean(each, "recall"))
-    best = max((Settings(best.numerator, s, best.prior) for s in STRENGTHS), key=lambda each: mean(each, "skill"))
-    return max((Settings(best.numerator, best.strength, p) for p in PRIORS), key=lambda each: mean(each, "factor"))
+    best = Settings(NUMERATORS[0], STRENGTHS[1], PRIORS[1], RECOVERED)
+    best = max((replace(best, mark=each) for each in MARKS), key=lambda each: mean(each, "recall"))
+    best = max((replace(best, numerator=each) for each in NUMERATORS), key=lambda each: mean(each, "recall"))
+    best = max((replace(best, strength=each) for each in STRENGTHS), key=lambda each: mean(each, "skill"))
+    return max((replace(best, prior=each) for each in PRIORS), key=lambda each: mean(each, "factor"))
 
 
 def speed() -> float:
@@ -138,7 +141,7 @@ def evaluate(every: Sequence[Group]) -> dict[str, list[SeriesFigures]]:
             for name in rivals(group.machines[0]):
                 theirs = [rivals(laid)[name] for laid in group.machines]
                 found.setdefault(name, []).append(figures(group.machines, theirs))
-                if name == "rate 1 h":
+                if name.startswith("rate 1 h"):
                     add_causal(found[name][-1], group.machines, theirs, first=-12.0)
             GATHERED.append((group, told))
     return found

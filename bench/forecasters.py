@@ -10,6 +10,7 @@ import numpy as np
 from bench.series import Laid
 from bongsu.core import analogue
 from bongsu.core.analogue import DAY, Floats
+from bongsu.core.backtest import recovered
 from bongsu.core.forecast import BEYOND
 from bongsu.core.hindsight import over_time
 
@@ -45,10 +46,12 @@ def rivals(laid: Laid) -> dict[str, Said]:
     ramp = np.arange(13) - 6.0
     slope = np.zeros(len(demand))
     slope[12:] = np.lib.stride_tricks.sliding_window_view(drained, 13) @ ramp / (ramp @ ramp)
+    anew, hour = recovered(laid.share), _by_time(_at_pace(laid, rate[12]))
     return {
         "full burn": _by_time(laid.full_burn),
         "rate 15 min": _by_time(_at_pace(laid, rate[3])),
-        "rate 1 h": _by_time(_at_pace(laid, rate[12])),
+        "rate 1 h": hour,
+        "rate 1 h, anew": hour._replace(score=np.where(anew, hour.score, -2 * FAR)),
         "predict_linear 1 h": _by_time(_at_pace(laid, slope)),
         "constant 52 min": _by_time(np.full(len(demand), BEYOND, np.float32)),
     }

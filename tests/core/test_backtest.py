@@ -18,6 +18,7 @@ from bongsu.core.backtest import (
     nuisance,
     outcome,
     proposed_level,
+    recovered,
     reliability,
 )
 
@@ -65,6 +66,17 @@ def test_recall_and_nuisance_are_those_of_the_slow_way(share: list[float], warne
     false = sum(warned[at] and scored[at] and ahead[at] > 24 for at in range(len(share)))
     if sum(scored):
         assert nuisance(on, found) == pytest.approx(false / 12 / (sum(scored) / 2016))
+
+
+@given(share=courses)
+def test_credits_have_recovered_when_they_were_above_the_mark_since_they_were_gone(share: list[float]) -> None:
+    course, state = np.array(share, np.float32), True
+    told = recovered(course)
+    for at, held in enumerate(share):
+        state = held > 0 and (state or held > 0.04)
+        assert told[at] == state
+    found = outcome(course)
+    assert told[judged(found, 1) - 1].all(), "no exhaustion that counts comes while they have not"
 
 
 @given(

@@ -188,6 +188,21 @@ def test_the_quick_way_to_describe_a_moment_is_the_long_way(seed: int, baseline:
     assert quick.past_run == pytest.approx(long.past_run[:, -quick.past_run.shape[1] :])
 
 
+def test_a_difference_lasts_as_long_as_it_does_on_this_machine() -> None:
+    dice = np.random.default_rng(8)
+    slow = np.clip(0.4 + 0.2 * np.sin(np.arange(WINDOW) / 90) + 0.01 * dice.standard_normal(WINDOW), 0, 1)
+    jumpy = (dice.random(WINDOW) < 0.03).astype(float)
+    demand = np.stack([slow, jumpy]).astype(np.float32)
+    now = analogue.moments(demand, np.full(2, 0.2, np.float32))
+    lasts = analogue.lasting(demand, now)
+    assert lasts.shape == (2, HORIZON)
+    assert (lasts[0, :6] > 0.9).all()
+    assert (lasts[1, 3:] < 0.1).all()
+    demand[:, :DAY] = np.nan
+    short = analogue.lasting(demand, analogue.moments(demand, np.full(2, 0.2, np.float32)))
+    assert short == pytest.approx(lasts, abs=0.1), "what is unknown does not count"
+
+
 def test_every_moment_of_a_past_is_told_as_it_would_have_been_then() -> None:
     demand = shop()
     share = course_of(demand, SMALL, 0.3)
@@ -202,8 +217,12 @@ def test_every_moment_of_a_past_is_told_as_it_would_have_been_then() -> None:
 def test_the_score_of_rows_is_that_of_one() -> None:
     curve = np.sort(np.random.default_rng(6).random((50, len(LEADS))).astype(np.float32), axis=1)
     columns = {int(minutes): column for column, minutes in enumerate(LEADS * 5)}
-    one = [alarm_score({minutes: float(row[columns[minutes]]) for minutes in columns}) for row in curve]
-    assert scores_of(curve) == pytest.approx(one, abs=1e-4)
+    anew = np.arange(len(curve)) % 5 > 0
+    one = [
+        alarm_score({minutes: float(row[columns[minutes]]) for minutes in columns}, bool(new))
+        for row, new in zip(curve, anew, strict=True)
+    ]
+    assert scores_of(curve, anew) == pytest.approx(one, abs=1e-4)
     assert (hour_of(curve) == curve[:, columns[60]]).all()
 
 

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import math
 import random
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
 from bongsu.core.record import FIRST_LEVEL, LOWEST_LEVEL, MEMORY, MOST_KEPT, Level, Record, alarm_score
+from bongsu.core.scoring import LEARNT, Score
 
 
 def test_without_a_record_what_is_said_stands() -> None:
@@ -41,6 +43,20 @@ def test_scores_rise_with_the_near_and_fall_with_the_far() -> None:
     assert score(0.5, 0.6) > score(0.3, 0.6)
     assert score(0.3, 0.9) > score(0.3, 0.4), "what comes within two hours is no nuisance"
     assert score(0.0, 0.0, 0.5) > score(0.0, 0.0, 0.0)
+
+
+def test_nobody_is_warned_of_credits_that_have_not_recovered() -> None:
+    sure = dict.fromkeys(LEARNT, 0.99)
+    assert alarm_score(sure, recovered=False) < LOWEST_LEVEL < alarm_score(sure)
+    score, now = Score(), datetime(2026, 11, 28, tzinfo=UTC)
+    for share, warned in ((0.02, True), (0.0, False), (0.03, False), (0.05, True), (0.01, True), (0.0, False)):
+        now += timedelta(minutes=5)
+        score.learn(now, share <= 0, share)
+        assert score.warns(sure) == warned, share
+        if share > 0:
+            score.say(now, sure)
+    assert not score.waiting, "what was said is settled, whether or not anybody was warned"
+    assert score.level.seen == 4
 
 
 def test_the_level_lets_through_as_much_nuisance_as_was_asked_for() -> None:

@@ -40,7 +40,9 @@ PERSISTENCE, DAYS_BEFORE = 0.15, 0.15
 _FAR = np.float32(1e9)
 _PAST = slice(0, -HORIZON, STRIDE)
 _AHEAD = np.arange(1, HORIZON + 1)
-_FADING = np.exp(-_AHEAD / 36).astype(np.float32)
+_LAGS = (1, 4, 24, 72)
+_BETWEEN = np.stack([np.interp(_AHEAD, _LAGS, one) for one in np.eye(len(_LAGS))]).astype(np.float32)
+"""What is known at _LAGS, at every step."""
 _LOGS = (np.sqrt(0.2) * np.log1p(np.arange(WINDOW + 1))).astype(np.float32)
 _RUNS = np.concatenate([_LOGS * np.float32(-0.5), _LOGS])
 """By how long it has been below the baseline, then by how long above it."""
@@ -187,6 +189,28 @@ def _similar(now: Moments, extra: Floats | None) -> tuple[NDArray[np.int64], Fla
     return nearest * STRIDE + begin, real
 
 
+def lasting(demand: Floats, now: Moments) -> Floats:
+    """Which share of a difference of the 15-minute mean lasts until each step ahead (machines, HORIZON).
+
+    The slope of what followed the past moments on their means: near 1 for hours on a machine that changes slowly, 0
+    within minutes on one whose bursts end as they began.
+    """
+    begin = WINDOW - HORIZON - STRIDE * now.past_m15.shape[1]
+    past, usable = now.past_m15[:, ::2], now.usable[:, ::2]  # half of them are enough for a slope
+    if usable.all():
+        past = past - past.mean(axis=1, keepdims=True)
+    else:
+        demand, number = np.nan_to_num(demand), np.maximum(usable.sum(1, keepdims=True), 1).astype(np.float32)
+        past = np.where(usable, past, 0)
+        past = (past - past.sum(1, keepdims=True) / number) * usable
+    follows = [
+        np.einsum("mc,mc->m", past, demand[:, begin + lag : WINDOW - HORIZON + lag : 2 * STRIDE]) for lag in _LAGS
+    ]
+    slope = np.stack(follows, axis=1) / np.maximum(np.einsum("mc,mc->m", past, past), 1e-9)[:, None]
+    share: Floats = np.clip(slope, 0, 1).astype(np.float32) @ _BETWEEN
+    return share
+
+
 def futures(demand: Floats, now: Moments, extra: Floats | None = None) -> Paths:
     """Paths from the last of WINDOW steps. ``extra``: one more thing to compare by, such as the request rate, in
     units of its own spread.
@@ -200,7 +224,7 @@ def futures(demand: Floats, now: Moments, extra: Floats | None = None) -> Paths:
     followed = path[:, :NEIGHBOURS]
     ahead = sliding_window_view(demand, HORIZON, axis=1)  # copying whole stretches is much faster than picking steps
     followed[:] = ahead[np.arange(machines)[:, None], near + 1]
-    followed += level[:, :, None] * _FADING
+    followed += level[:, :, None] * lasting(demand, now)[:, None, :]
     if not real.all():
         followed[~real] = 0.0
     found = real.sum(1)

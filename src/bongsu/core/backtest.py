@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bongsu.core.analogue import DAY, Flags, Floats
+from bongsu.core.record import RECOVERED
 
 NEVER = 10**6
 TWO_HOURS = 24
@@ -62,6 +63,15 @@ def outcome(share: Floats, begins: Sequence[int] = (0,), warm_up: int = 0) -> Ou
         if len(before) and np.nanmax(before) > ARMED:
             events.append(int(now))
     return Outcome(ahead, scored, np.array(events, np.int64))
+
+
+def recovered(share: Floats, mark: float = RECOVERED) -> Flags:
+    """Where the balance has been above ``mark`` since it was last gone, or was never gone yet."""
+    at = np.arange(len(share))
+    gone = np.maximum.accumulate(np.where(share <= 0, at, -1))
+    held = np.maximum.accumulate(np.where(share > mark, at, -1))
+    result: Flags = (held > gone) | (gone < 0)
+    return result
 
 
 def foreseen(warned: Flags, found: Outcome, lead: int) -> Flags:

@@ -16,11 +16,11 @@ from numpy.typing import NDArray
 
 from bongsu.core import analogue
 from bongsu.core.analogue import DAY, HORIZON, LEADS, Flags, Floats
-from bongsu.core.backtest import Outcome
+from bongsu.core.backtest import Outcome, recovered
 from bongsu.core.burst import MachineType, drain
 from bongsu.core.forecast import STEP
 from bongsu.core.policy import Policy
-from bongsu.core.record import NEAR, Level, Record
+from bongsu.core.record import NEAR, NOTHING_NEW, Level, Record
 
 _CHUNK = 64
 """Moments at a time: what they need fits into a processor's cache."""
@@ -153,9 +153,9 @@ class Warned:
     score: Floats
 
 
-def warn(curve: Floats, found: Outcome, hours: float) -> Warned:
+def warn(curve: Floats, share: Floats, found: Outcome, hours: float) -> Warned:
     """Play the record and the warning level forward: each learns an outcome only when it is known."""
-    score = scores_of(curve)
+    score = scores_of(curve, recovered(share))
     scores = score.tolist()
     said, scored = hour_of(curve).tolist(), found.scored.tolist()
     ahead, false = found.ahead.tolist(), found.false.tolist()
@@ -177,10 +177,11 @@ def hour_of(curve: Floats) -> Floats:
     return curve[:, _COLUMN[60]]
 
 
-def scores_of(curve: Floats, near: Sequence[int] = NEAR) -> Floats:
-    """``core.record.alarm_score`` of every row."""
+def scores_of(curve: Floats, anew: Flags, near: Sequence[int] = NEAR) -> Floats:
+    """``core.record.alarm_score`` of every row. ``anew``: ``core.backtest.recovered``."""
     soon = sum(curve[:, _COLUMN[minutes]] for minutes in near) / np.float32(len(near))
     score: Floats = np.log(soon + 0.01 + 0.001 * curve[:, _COLUMN[360]]) - np.log(1.02 - curve[:, _COLUMN[120]])
+    score[~anew] = NOTHING_NEW
     return score
 
 

@@ -21,12 +21,16 @@ STRENGTH = 20.0
 NUISANCE_HOURS = 2.0
 """Hours a week that an early warning may be on although the credits last more than two hours longer."""
 NEAR = (30, 60)
-"""Minutes: "soon" to the alarm. This, STRENGTH and core.forecast.PRIOR are what `make bench-forecast` chose."""
+"""Minutes: "soon" to the alarm. This, RECOVERED, STRENGTH and core.forecast.PRIOR are chosen by the bench."""
+RECOVERED = 0.04
+"""Share of the cap: credits that were gone are there again, and can run out anew, once the balance was above it."""
 MOST_KEPT = 1000
 MEMORY = 16 * 2016
 """Steps of five minutes; after them half of what was learnt is let go, so that a machine may change its ways."""
 FIRST_LEVEL, LOWEST_LEVEL = 0.5, -3.0
 """Levels (log odds) before a machine has a record, and below which nobody is ever warned."""
+NOTHING_NEW = -10.0
+"""The score while the credits that were gone have not recovered: below every level."""
 
 
 @dataclass(slots=True)
@@ -57,12 +61,16 @@ class Record:
         return (happened + strength * probability) / (said + strength)
 
 
-def alarm_score(within: Mapping[int, float], near: tuple[int, ...] = NEAR) -> float:
+def alarm_score(within: Mapping[int, float], recovered: bool = True, near: tuple[int, ...] = NEAR) -> float:
     """How much a warning is worth: log odds of "gone soon" (the mean over ``near``) against "lasts longer than two
     hours".
 
-    ``within``: probability by minutes. That of 360 breaks ties.
+    ``within``: probability by minutes. That of 360 breaks ties. ``recovered``: whether the balance has been above
+    RECOVERED since it was last gone. If not, the exhaustion is the one that everybody knows of, and an early warning of
+    it comes too late.
     """
+    if not recovered:
+        return NOTHING_NEW
     soon = sum(within[minutes] for minutes in near) / len(near)
     return math.log(soon + 0.01 + 0.001 * within[360]) - math.log(1.02 - within[120])
 

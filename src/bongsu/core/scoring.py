@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from bongsu.core.record import Level, Record, alarm_score
+from bongsu.core.record import RECOVERED, Level, Record, alarm_score
 
 SHOWN = (30, 60, 360)
 """Minutes whose probabilities are shown and scored."""
@@ -21,11 +21,15 @@ BEYOND = timedelta(minutes=120)
 
 @dataclass(frozen=True, slots=True)
 class Said:
-    """A forecast whose outcome is not known yet: probabilities by minutes, as they came and as they were shown."""
+    """A forecast whose outcome is not known yet: probabilities by minutes, as they came and as they were shown.
+
+    ``recovered``: what the score said of it then.
+    """
 
     at: datetime
     raw: Mapping[int, float]
     shown: Mapping[int, float]
+    recovered: bool = True
 
 
 @dataclass(slots=True)
@@ -55,10 +59,13 @@ class Tally:
 
 @dataclass(slots=True)
 class Score:
-    """A machine's own record. ``emptied_at``: when it was last seen to run empty."""
+    """A machine's own record. ``emptied_at``: when it was last seen to run empty; ``recovered``: whether the balance
+    has been above RECOVERED since.
+    """
 
     waiting: list[Said] = field(default_factory=list)
     emptied_at: datetime | None = None
+    recovered: bool = True
     records: dict[int, Record] = field(default_factory=lambda: {minutes: Record() for minutes in LEARNT})
     tallies: dict[int, Tally] = field(default_factory=lambda: {minutes: Tally() for minutes in SHOWN})
     level: Level = field(default_factory=Level)
@@ -66,15 +73,19 @@ class Score:
     def say(self, at: datetime, raw: Mapping[int, float]) -> dict[int, float]:
         """Put a forecast right by the record, remember it, and return what is to be shown."""
         shown = {minutes: self.records[minutes].corrected(raw[minutes]) for minutes in LEARNT}
-        self.waiting.append(Said(at, dict(raw), shown))
+        self.waiting.append(Said(at, dict(raw), shown, self.recovered))
         return shown
 
     def warns(self, shown: Mapping[int, float]) -> bool:
         """Whether what is shown deserves a warning, by what past warnings were worth."""
-        return self.level.warns(alarm_score(shown))
+        return self.level.warns(alarm_score(shown, self.recovered))
 
-    def learn(self, now: datetime, empty: bool) -> None:
-        """Settle what is known by ``now``. Forecasts of a machine that was empty already are never remembered."""
+    def learn(self, now: datetime, empty: bool, share: float = 1.0) -> None:
+        """Settle what is known by ``now``. Forecasts of a machine that was empty already are never remembered.
+
+        ``share``: the balance as a share of the cap.
+        """
+        self.recovered = not empty and (self.recovered or share > RECOVERED)
         if empty:
             for said in self.waiting:
                 self._settle(said, now - said.at)
@@ -93,4 +104,4 @@ class Score:
             self.records[minutes].learn(said.raw[minutes], gone)
             if minutes in self.tallies:
                 self.tallies[minutes].learn(said.shown[minutes], gone)
-        self.level.learn(alarm_score(said.shown), lasted is None or lasted > BEYOND)
+        self.level.learn(alarm_score(said.shown, said.recovered), lasted is None or lasted > BEYOND)

@@ -98,7 +98,7 @@ def judge(pasts: Sequence[Past], machine: MachineType, policy: Policy, hours: fl
         share = course_of(past.demand, machine, opening) if past.share is None else past.share
         found = backtest.outcome(share, warm_up=TEACHES)
         curve = over_time(past.demand, machine.baseline, [share], [~np.isnan(past.demand)], EVERY, TWO_HOURS)[0]
-        early = warn(curve, found, hours)
+        early = warn(curve, share, found, hours)
         tells = {**policy_tells(policy, machine, past.demand, share), EARLY: early_calls(early.on)}
         _count(figures, tells, found)
         exhaustions += [

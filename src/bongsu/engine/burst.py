@@ -168,7 +168,7 @@ def _settle(
             continue
         score = scores[name] = earlier.get(name) or Score()
         empty = balance.known(service.machine) and balance.credits <= service.machine.empty_below
-        score.learn(now, empty)
+        score.learn(now, empty, balance.credits / service.machine.cap)
         context.courses.outlooks[service.name, name] = _told(outlook, found.get(name), score, empty)
     balances.keep_scores(tx, service.name, scores)
 
