@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from bongsu.core.alert import Alert
+from bongsu.core.alert import Alert, identity
 from bongsu.engine.known import Known
 
 NOW = datetime(2026, 1, 5, 9, 0, tzinfo=UTC)
@@ -24,7 +24,7 @@ def known() -> Known:
 
 
 def keep(known: Known, alert: Alert) -> None:
-    mark = known.missing(alert, NOW)
+    mark = known.missing(alert, identity(alert.labels), NOW)
     assert mark is not None
     known.written([mark])
 
@@ -39,7 +39,7 @@ def keep(known: Known, alert: Alert) -> None:
     ],
 )
 def test_what_says_the_same_is_left_alone_while_half_of_its_time_is_on_disk(known: Known, again: Alert) -> None:
-    assert known.missing(again, NOW) is None
+    assert known.missing(again, identity(again.labels), NOW) is None
 
 
 @pytest.mark.parametrize(
@@ -57,17 +57,18 @@ def test_what_says_the_same_is_left_alone_while_half_of_its_time_is_on_disk(know
     ],
 )
 def test_what_says_something_else_is_written(known: Known, change: dict[str, Any]) -> None:
-    assert known.missing(KEPT._replace(**change), NOW) is not None
+    changed = KEPT._replace(**change)
+    assert known.missing(changed, identity(changed.labels), NOW) is not None
 
 
 def test_nothing_is_known_before_it_was_written() -> None:
     known = Known()
-    assert known.missing(KEPT, NOW) is not None
-    assert known.missing(KEPT, NOW) is not None
+    assert known.missing(KEPT, identity(KEPT.labels), NOW) is not None
+    assert known.missing(KEPT, identity(KEPT.labels), NOW) is not None
 
 
 def test_where_others_write_too_the_memory_is_trusted_for_a_while_only() -> None:
     known = Known(timedelta(minutes=1))
     keep(known, KEPT)
-    assert known.missing(KEPT, NOW + timedelta(minutes=1)) is None
-    assert known.missing(KEPT, NOW + timedelta(seconds=61)) is not None
+    assert known.missing(KEPT, identity(KEPT.labels), NOW + timedelta(minutes=1)) is None
+    assert known.missing(KEPT, identity(KEPT.labels), NOW + timedelta(seconds=61)) is not None

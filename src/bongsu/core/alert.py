@@ -21,10 +21,15 @@ RESOLVES_AFTER = timedelta(minutes=5)
 _LABEL = re.compile(r"[a-zA-Z_][a-zA-Z0-9_]*")
 
 
-@lru_cache(maxsize=4096)
 def label_name(text: str) -> bool:
     """Whether a label may have this name."""
     return _LABEL.fullmatch(text) is not None
+
+
+@lru_cache(maxsize=1024)
+def label_names(texts: tuple[str, ...]) -> bool:
+    """Whether labels may have these names: asked of every alert, and few differ."""
+    return all(map(label_name, texts))
 
 
 class Alert(NamedTuple):
@@ -42,7 +47,7 @@ class Alert(NamedTuple):
     @property
     def fingerprint(self) -> str:
         """16 hex digits that depend on the labels alone, in any order."""
-        return fingerprint(self.labels)
+        return digest(identity(self.labels))
 
     @property
     def name(self) -> str:
@@ -54,7 +59,11 @@ class Alert(NamedTuple):
         return self.ends_at > now
 
 
-def fingerprint(labels: Mapping[str, str]) -> str:
-    """What makes two alerts the same: 16 hex digits of the labels in the order of their names."""
-    text = "\xff".join(chain.from_iterable(sorted(labels.items())))
+def identity(labels: Mapping[str, str]) -> str:
+    """What makes two alerts the same: the labels in the order of their names, as one text."""
+    return "\xff".join(chain.from_iterable(sorted(labels.items())))
+
+
+def digest(text: str) -> str:
+    """16 hex digits of an identity."""
     return hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=8).hexdigest()

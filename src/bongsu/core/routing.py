@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import NamedTuple
 
 from bongsu.core.alert import POLICY_LABEL, SERVICE_LABEL
@@ -52,7 +53,7 @@ class Routing:
         if named in self.watched:
             about = labels.get(POLICY_LABEL)
             if about is None:
-                return Destination(named)
+                return _alerts_of(named)
             return Destination(named, about if about in (*self.watched[named], *ON_CALL_ALONE) else ALERTS)
         for route in self.routes:
             if all_match(route.matchers, labels):
@@ -61,6 +62,12 @@ class Routing:
         if named in self.watched:
             return Destination(named)
         return Destination(self.default) if self.default is not None else None
+
+
+@lru_cache(maxsize=1024)
+def _alerts_of(service: str) -> Destination:
+    """Where most alerts go; made once for each service."""
+    return Destination(service)
 
 
 def _group(names: Iterable[str], labels: Mapping[str, str]) -> str:

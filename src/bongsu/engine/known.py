@@ -41,13 +41,15 @@ class Known:
         self._trust = trust
         self._marks: dict[int, Mark] = {}
 
-    def missing(self, alert: Alert, now: datetime) -> Mark | None:
+    def missing(self, alert: Alert, identity: str, now: datetime) -> Mark | None:
         """What to remember of an alert once it is on disk; None when the disk is right without it.
+
+        ``identity``: that of its labels.
 
         It holds hashes instead of texts, to stay small: an alert would be taken for another one if both of them were
         the same, 128 bits that nobody outside can aim at.
         """
-        labels = hash(frozenset(alert.labels.items()))
+        labels = hash(identity)
         texts = hash((alert.generator_url, *alert.annotations.items()))
         starts, ends = alert.starts_at, alert.ends_at
         mark = labels, texts, starts, ends, now

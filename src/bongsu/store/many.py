@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain
 from typing import Any
 
 from sqlalchemy import Connection
 
-AT_ONCE = 64
-"""Rows in one statement on SQLite. Its driver lets other threads run Python at every step of a statement and has to
-win it back afterwards: row by row that takes several times as long while a storm of requests is being read."""
+PORTIONS = (256, 128, 64, 32, 16, 8, 4, 2, 1)
+"""Rows in one statement on SQLite. Its driver lets other threads run Python at every step of a statement and has to win
+it back afterwards: row by row that takes several times as long while a storm of requests is being read. Few sizes, for
+each is a statement that SQLite keeps prepared."""
 
 
 @dataclass(frozen=True)
@@ -26,16 +27,17 @@ class Many:
     def put(self, tx: Connection, rows: Sequence[tuple[Any, ...]]) -> None:
         """Insert or change rows, in their order; no key may be there twice."""
         if tx.dialect.name == "sqlite":
-            for first in range(0, len(rows), AT_ONCE):
-                some = rows[first : first + AT_ONCE]
-                tx.exec_driver_sql(self._values[len(some)], tuple(chain.from_iterable(some)))
+            driver = tx.connection.driver_connection
+            assert driver is not None
+            for some in portions(rows):
+                driver.execute(self._values[len(some)], tuple(chain.from_iterable(some)))
         elif rows:
             tx.exec_driver_sql(self.unfolded, columns(rows))
 
     @functools.cached_property
     def _values(self) -> dict[int, str]:
         one = f"({', '.join('?' for _ in self.columns)})"
-        return {n: self._statement(f"VALUES {', '.join([one] * n)}") for n in range(1, AT_ONCE + 1)}
+        return {n: self._statement(f"VALUES {', '.join([one] * n)}") for n in PORTIONS}
 
     @functools.cached_property
     def unfolded(self) -> str:
@@ -62,3 +64,12 @@ def put_together(
 def columns(rows: Sequence[tuple[Any, ...]]) -> tuple[list[Any], ...]:
     """As PostgreSQL's driver wants them."""
     return tuple(list(column) for column in zip(*rows, strict=True))
+
+
+def portions(rows: Sequence[tuple[Any, ...]]) -> Iterator[Sequence[tuple[Any, ...]]]:
+    """The rows in PORTIONS, the large ones first."""
+    first = 0
+    for size in PORTIONS:
+        while len(rows) - first >= size:
+            yield rows[first : first + size]
+            first += size

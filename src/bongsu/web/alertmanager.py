@@ -15,7 +15,7 @@ from litestar.exceptions import HTTPException
 from litestar.params import FromPath, JSONBody
 
 from bongsu import __version__
-from bongsu.core.alert import RESOLVES_AFTER, Alert, label_name
+from bongsu.core.alert import RESOLVES_AFTER, Alert, label_name, label_names
 from bongsu.core.errors import BongsuError, InvalidInput
 from bongsu.core.matcher import Matcher, all_match, checked, hits, parse
 from bongsu.core.routing import Destination
@@ -81,7 +81,7 @@ def read_alerts(body: bytes, context: Context) -> tuple[list[Alert], list[str]]:
     good: list[Alert] = []
     problems: list[str] = []
     for number, each in enumerate(posted):
-        if faults := _faults(each):
+        if not _is_plain(each) and (faults := _faults(each)):
             problems += [f"$[{number}]{fault}" for fault in faults]
         else:
             good.append(_alert(each, context, now))
@@ -97,12 +97,26 @@ def moment_faults(at: datetime | None) -> list[str]:
     return [f"the year {at.year} is no time of an alert; write 1970 to 2099"]
 
 
+def _is_plain(posted: PostedAlert) -> bool:
+    """Whether there is plainly no fault: almost every alert is so, and a storm brings many thousand a second."""
+    starts, ends = posted.starts_at, posted.ends_at
+    return (
+        starts is not None
+        and ends is not None
+        and starts.tzinfo is not None
+        and ends.tzinfo is not None
+        and starts.year >= 1970
+        and ends.year < 2100
+        and starts <= ends
+        and label_names((*posted.labels,))
+        and any(posted.labels.values())
+    )
+
+
 def _faults(posted: PostedAlert) -> list[str]:
     if not any(posted.labels.values()):
         return [".labels: empty; an alert is known by its labels"]
-    found: list[str] = []
-    if not all(map(label_name, posted.labels)):
-        found = [f".labels: {name!r} is not a label name" for name in posted.labels if not label_name(name)]
+    found = [f".labels: {name!r} is not a label name" for name in posted.labels if not label_name(name)]
     starts, ends = posted.starts_at, posted.ends_at
     if faults := moment_faults(starts):
         found += [f".startsAt: {fault}" for fault in faults]
