@@ -10,6 +10,7 @@ from collections.abc import Iterator
 import pytest
 from aiosmtpd.controller import Controller
 
+from bongsu.adapters import smtp as adapter
 from bongsu.adapters.smtp import Smtp
 from bongsu.ports import Envelope, Letter, Reason, Rejected, Retryable
 from tests.adapters.test_smtp import LETTER, Handler
@@ -101,6 +102,18 @@ def test_none_is_opened_where_none_rests_or_the_relay_wants_one_step_after_the_o
     assert plain.open(TO) is None
     plain.close()
     controller.stop()
+
+
+def test_a_relay_that_takes_long_over_an_envelope_is_asked_for_none_for_a_while(
+    relay: tuple[Handler, Smtp], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    handler, smtp = relay
+    monkeypatch.setattr(adapter, "AHEAD_AT_MOST", 0.0)
+    assert not opened(smtp).accepted()
+    monkeypatch.undo()
+    assert smtp.send(LETTER) == "250 kept"
+    assert smtp.open(TO) is None
+    assert len(handler.got) == 1
 
 
 def _deaf(door: socket.socket, hears: threading.Event, goes: threading.Event) -> None:

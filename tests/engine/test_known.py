@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 from bongsu.core.alert import Alert, identity
-from bongsu.engine.known import Known
+from bongsu.core.routing import Destination
+from bongsu.engine.known import Known, Touched
 
 NOW = datetime(2026, 1, 5, 9, 0, tzinfo=UTC)
 HOUR = timedelta(hours=1)
@@ -72,3 +73,14 @@ def test_where_others_write_too_the_memory_is_trusted_for_a_while_only() -> None
     keep(known, KEPT)
     assert known.missing(KEPT, identity(KEPT.labels), NOW + timedelta(minutes=1)) is None
     assert known.missing(KEPT, identity(KEPT.labels), NOW + timedelta(seconds=61)) is not None
+
+
+def test_a_destination_was_decided_on_lately_for_a_second_however_many_others_come() -> None:
+    touched, here = Touched(), Destination("shop", "alerts", "here")
+    assert not touched.lately([here], NOW)
+    for step in range(40):  # every tenth of a second others are decided on; in the first step this one, too
+        at = NOW + step * timedelta(seconds=0.1)
+        touched.decided([Destination("shop", "alerts", f"other {step}"), *([here] if step == 0 else [])], at)
+        assert touched.lately([here], at) is (step < 10), at
+    kept = len(touched._decided) + len(touched._before)
+    assert kept <= 24, "what is older is forgotten"

@@ -22,7 +22,9 @@ NOOP_AFTER = 5.0
 REST_AT_MOST = 60.0
 """Seconds of rest after which a connection is given back."""
 AHEAD_AT_MOST = 2.0
-"""Seconds that an envelope may take, or stay, open before there is anything to put in."""
+"""Seconds that the relay may take to open an envelope for which there is no mail yet."""
+SLOW_FOR = 600.0
+"""Seconds for which a relay that took longer is asked for none."""
 _NO_LOGIN = (530, 534, 535)
 
 
@@ -49,6 +51,7 @@ class Smtp:
         self._all: set[Line] = set()
         self._resting: list[Line] = []
         self._opening = 0
+        self._slow_until = 0.0
         self._changed = threading.Condition()
 
     def close(self) -> None:
@@ -79,9 +82,10 @@ class Smtp:
 
     def open(self, to: str) -> Envelope | None:
         """Name sender and recipient over a connection that rests, and do not wait for the answers."""
+        now = monotonic()
         with self._changed:
-            line = self._resting[-1] if self._resting else None
-            if line is None or monotonic() - line.rests_since > NOOP_AFTER or not line.has_extn("pipelining"):
+            line = self._resting[-1] if self._resting and now > self._slow_until else None
+            if line is None or now - line.rests_since > NOOP_AFTER or not line.has_extn("pipelining"):
                 return None
             self._resting.pop()
         line.begin(monotonic() + AHEAD_AT_MOST)
@@ -207,6 +211,10 @@ class Smtp:
         for each in tired:
             each.hang_up()
 
+    def too_slow(self) -> None:
+        """It took too long to open an envelope: for a while each mail takes the time it needs."""
+        self._slow_until = monotonic() + SLOW_FOR
+
     def drop(self, line: Line) -> None:
         """Close a connection that is of no more use."""
         line.close()
@@ -229,7 +237,9 @@ class _Opened:
         """Wait for the answers."""
         try:
             refused = self._line.refusal()
-        except (smtplib.SMTPException, OSError):
+        except (smtplib.SMTPException, OSError) as error:
+            if _reason(error) is Reason.TIMEOUT:
+                self._smtp.too_slow()
             self.discard()
             return False
         if refused is not None:

@@ -92,7 +92,8 @@ class Line(smtplib.SMTP):
     def push(self, body: bytes) -> bytes:
         """Send a mail, after 354, as far as that goes without waiting; what is left of it."""
         body = _whole(body)
-        assert self.sock is not None
+        if self.sock is None:
+            return body
         try:
             self.sock.settimeout(0)
             return body[self.sock.send(body) :]

@@ -50,7 +50,9 @@ class Ahead:
     def post(self, message: Message) -> None:
         """It is on disk: put the mail into its envelope, if that is open by now. Never waits."""
         found = self._under_way.get(message.message_id)
-        if found is not None and found.message == message and found.ready.done() and not found.ready.exception():
+        if found is None or found.message != message or not found.ready.done() or found.ready.cancelled():
+            return
+        if found.ready.exception() is None:
             found.ready.result().post()
 
     def take(self, message: Message) -> Ready | None:
