@@ -139,3 +139,17 @@ def test_nothing_is_begun_for_more_than_there_are_senders(stage: Stage) -> None:
     stage.context.outgoing.prepare(messages[:2])
     stage.context.outgoing.prepare(messages[2:])
     assert set(stage.postman._ahead._under_way) == {"<0@example.com>", "<1@example.com>"}
+
+
+def test_what_is_posted_is_not_thrown_away_before_it_is_answered(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    (claimed,) = stage.context.db.write(lambda tx: outbox.put_claimed(tx, [stage.message(1)]))
+    stage.context.outgoing.prepare([claimed])
+    wait_for("the envelope", lambda: stage.ready(1))
+    stage.postman._ahead.post(claimed)
+    monkeypatch.setattr(ahead, "FORGOTTEN", timedelta(0))
+    stage.postman._ahead.tidy(everything=True)
+    ready = stage.postman._ahead.take(claimed)
+    assert ready is not None
+    assert ready.envelope is not None
+    assert ready.envelope.answer() == "250 kept"
+    assert stage.ids() == [b"<1@example.com>"]

@@ -27,6 +27,12 @@ class _UnderWay(NamedTuple):
     ready: Future[Ready]
     since: datetime
 
+    @property
+    def made(self) -> Ready | None:
+        """What came of it, if it has come to an end."""
+        ended = self.ready.done() and not self.ready.cancelled() and self.ready.exception() is None
+        return self.ready.result() if ended else None
+
 
 class Ahead:
     """What is being made ready, by Message-ID; never more than the senders that there are."""
@@ -49,11 +55,10 @@ class Ahead:
 
     def post(self, message: Message) -> None:
         """It is on disk: put the mail into its envelope, if that is open by now. Never waits."""
-        found = self._under_way.get(message.message_id)
-        if found is None or found.message != message or not found.ready.done() or found.ready.cancelled():
-            return
-        if found.ready.exception() is None:
-            found.ready.result().post()
+        with self._guard:  # or it might be thrown away meanwhile
+            found = self._under_way.get(message.message_id)
+            if found is not None and found.message == message and found.made and not self._old(found):
+                found.made.post()
 
     def take(self, message: Message) -> Ready | None:
         """What is ready, or about to be; None when nobody has begun with it."""
@@ -62,20 +67,23 @@ class Ahead:
         if found is None or found.ready.cancel() or found.ready.exception() is not None:
             return None
         ready = found.ready.result()
-        if found.message != message or self._context.wall.now() - found.since > FORGOTTEN:
-            ready.discard()  # a relay waits only so long for a mail
+        if found.message != message or self._old(found):
+            ready.discard()  # a relay waits only so long for a mail; one that is posted stays
         return ready if found.message == message else None
 
     def tidy(self, *, everything: bool = False) -> None:
         """Throw away what nobody has asked for."""
-        now = self._context.wall.now()
         with self._guard:
-            old = [each for each in self._under_way.values() if everything or now - each.since > FORGOTTEN]
+            old = [each for each in self._under_way.values() if everything or self._old(each)]
+            old = [each for each in old if each.made is None or not each.made.posted]
             for each in old:
                 del self._under_way[each.message.message_id]
         for each in old:
             if not each.ready.cancel():
                 each.ready.add_done_callback(_discard)
+
+    def _old(self, found: _UnderWay) -> bool:
+        return self._context.wall.now() - found.since > FORGOTTEN
 
 
 def _discard(made: Future[Ready]) -> None:
