@@ -6,6 +6,7 @@ import socket
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 
 import pytest
 from aiosmtpd.controller import Controller
@@ -141,35 +142,35 @@ def _deaf(door: socket.socket, hears: threading.Event, goes: threading.Event) ->
             talk.flush()
 
 
-def test_a_mail_too_large_for_the_line_is_posted_without_waiting_and_the_rest_follows() -> None:
+@contextmanager
+def deaf(timeout: float) -> Iterator[tuple[Smtp, Envelope, threading.Event]]:
+    """An envelope that is open to a server that reads nothing more until the event is set."""
     with socket.create_server(("127.0.0.1", 0)) as door:
         hears, goes = threading.Event(), threading.Event()
         threading.Thread(target=_deaf, args=(door, hears, goes), daemon=True).start()
-        smtp = Smtp("127.0.0.1", door.getsockname()[1], "bongsu@example.com", timeout=10, total=20)
+        smtp = Smtp("127.0.0.1", door.getsockname()[1], "bongsu@example.com", timeout=timeout, total=2 * timeout)
         smtp.send(LETTER)
         envelope = opened(smtp)
         assert envelope.accepted()
         assert hears.wait(10)
+        yield smtp, envelope, goes
+        goes.set()
+        smtp.close()
+
+
+def test_a_mail_too_large_for_the_line_is_posted_without_waiting_and_the_rest_follows() -> None:
+    with deaf(timeout=10) as (smtp, envelope, goes):
         began = time.monotonic()
         envelope.post(b"Subject: x\r\n\r\n" + 400_000 * b"a line of a long mail, and no end of it\r\n")
         assert time.monotonic() - began < 2, "nobody reads it, and nobody waits for that"
         goes.set()
         assert envelope.answer() == "250 taken"
         assert smtp.send(Letter(TO, LETTER.body)) == "250 taken"
-        smtp.close()
 
 
 def test_a_server_that_says_nothing_to_a_mail_meets_a_time_out() -> None:
-    with socket.create_server(("127.0.0.1", 0)) as door:
-        hears, goes = threading.Event(), threading.Event()
-        threading.Thread(target=_deaf, args=(door, hears, goes), daemon=True).start()
-        smtp = Smtp("127.0.0.1", door.getsockname()[1], "bongsu@example.com", timeout=0.5, total=1)
-        smtp.send(LETTER)
-        envelope = opened(smtp)
-        assert envelope.accepted()
+    with deaf(timeout=0.5) as (_, envelope, _):
         envelope.post(LETTER.body)
         with pytest.raises(Retryable) as failed:
             envelope.answer()
         assert failed.value.reason is Reason.TIMEOUT
-        goes.set()
-        smtp.close()
