@@ -1,8 +1,8 @@
 """Killed with -9 at every boundary from "a tier is due" to "the mail is accepted": nothing lost, at most one repeat.
 
 The boundaries are found from outside: every SQL statement of the child that writes and every commit (on SQLite as its
-driver sees them), and, in the mail server, the moment before and after it answers 250. Each gets a child of its own that
-is killed exactly there.
+driver sees them), and, in the mail server, the moment before and after it answers 250. Each gets a child of its own
+that is killed exactly there.
 """
 
 from __future__ import annotations
