@@ -35,7 +35,7 @@ class Scenario:
     calm: float = 0.08
     peak: float = 1.08
     plateau: float = 0.42
-    lead_minutes: float = 3.0
+    lead_minutes: float = 7.0
     calm_minutes: float = 5.0
     peak_minutes: float = 7.0
     after_exhaustion: float = 14.0

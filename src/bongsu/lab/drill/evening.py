@@ -44,12 +44,13 @@ class Watcher(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Glance:
-    """How things stand at one moment, for the screen."""
+    """How things stand at one moment, for the screen. ``recorded_at``: of ``machines``, in seconds since 1970."""
 
     run: str
     service_time: datetime
     minutes: float
     phase: str
+    recorded_at: float
     machines: dict[str, dict[str, Any]]
     second: dict[str, Any]
     mails: list[dict[str, Any]]
@@ -135,9 +136,13 @@ class Run:
     def _rate(self, level: float) -> float:
         return self._calibration.rate(level, self._scenario.machines, self._scenario.size)
 
+    def _peak_rate(self) -> float:
+        """What brings full CPU and no queue yet: what a visit costs at the peak shows only there."""
+        return self._rate(min(1.0, self._scenario.peak))
+
     def _segments(self) -> tuple[Segment, ...]:
         calm_s = self._scenario.calm_minutes * 60.0 / self._scenario.speed
-        calm, sale = self._rate(self._scenario.calm), self._rate(self._scenario.peak)
+        calm, sale = self._rate(self._scenario.calm), self._peak_rate()
         return Segment(calm_s, calm, "calm"), Segment(3600.0, sale, "sale")
 
     def _evening(self, lab: RunningLab, load: RunningLoad) -> Evening:
@@ -164,12 +169,12 @@ class Run:
         limit = began + self._longest() * 60 / self._scenario.speed
         done_at: float | None = None
         each = self._scenario
-        demand = Demand(load, each, self._rate(each.peak), self._rate(each.plateau))
+        demand = Demand(load, each, self._peak_rate(), self._rate(each.plateau))
         while time.time() < limit and (done_at is None or time.time() < done_at):
             tick = time.time()
             glance = self._glance(lab, load, tick, sale)
             self._watcher.look(glance)
-            demand.steer(glance.minutes, glance.second, glance.machines)
+            demand.steer(glance.minutes, glance.second, glance.recorded_at, glance.machines)
             if done_at is None:
                 more = self._shown(glance)
                 done_at = None if more is None else time.time() + more * 60 / self._scenario.speed
@@ -203,6 +208,7 @@ class Run:
             service_time=self._scale.to_service(datetime.fromtimestamp(now, self._scale.origin.tzinfo)),
             minutes=minutes,
             phase=phase,
+            recorded_at=record.get("at", now),
             machines=record.get("machines", {}),
             second=second,
             mails=read_lines(lab.directory.inbox / "inbox.jsonl"),
