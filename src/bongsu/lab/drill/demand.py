@@ -6,11 +6,11 @@ from typing import Any, Protocol
 
 from bongsu.core.drill import Scenario
 
-QUEUE = 25
+QUEUE = 15
 """Visits under way at the peak: enough that the machines never idle, too few for users to wait long."""
 STANDING = 5
 """Visits under way at both ends of a second in which the machines had work all the time."""
-PATIENCE = 0.5
+PATIENCE = 0.7
 """How much of the queue's distance from its length is made good in a second."""
 LESS, MORE = 0.6, 1.3
 """How far the rate may be from what the machines can do at the peak, and from the plateau's mean."""
@@ -45,7 +45,7 @@ class Demand:
         self._load, self._scenario, self._rate, self._plateau = load, scenario, peak, plateau
         self._cores = scenario.machines * scenario.size
         self._before: dict[str, Any] | None = None
-        self._capacity = peak / min(1.0, scenario.peak)
+        self._capacity = peak
         self._finished: list[float] = []
         self._over = self._frozen = False
         self._sent = 0

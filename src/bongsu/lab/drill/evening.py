@@ -137,8 +137,8 @@ class Run:
         return self._calibration.rate(level, self._scenario.machines, self._scenario.size)
 
     def _peak_rate(self) -> float:
-        """What brings full CPU and no queue yet: what a visit costs at the peak shows only there."""
-        return self._rate(min(1.0, self._scenario.peak))
+        """To begin with: a little less than full CPU, for there a visit costs more than it did when it was measured."""
+        return self._rate(0.9 * min(1.0, self._scenario.peak))
 
     def _segments(self) -> tuple[Segment, ...]:
         calm_s = self._scenario.calm_minutes * 60.0 / self._scenario.speed
