@@ -50,7 +50,7 @@ def test_the_peak_is_a_small_standing_queue_of_visits() -> None:
         (2.5, second(3, outstanding=25, sent=110), machines(0)),
         (3.5, second(4, outstanding=5, sent=80), machines(0)),
     )
-    # 100, as calibrated, then halfway to the 110, 100 and 100 finished; the queue is right, then too long, then too short
+    # 100, as calibrated, then halfway to the 110, 100 and 100 finished; the queue is right, too long, too short
     assert load.rates == pytest.approx([105, 102.5 - 7, 101.25 + 7])
 
 
