@@ -13,12 +13,12 @@ STANDING = 5
 PATIENCE = 0.7
 """How much of the queue's distance from its length is made good in a second."""
 LESS, MORE = 0.6, 1.3
-"""How far the rate may be from what the machines can do at the peak, and from the plateau's mean."""
+"""How far the rate may be from what the machines can do at the peak, and from what the plateau takes on the whole."""
 SETTLES = 2.0
 """Real seconds after the peak until its queue is served and the plateau's account begins."""
 HORIZON = 2.0
 """Real seconds in which the plateau makes good what CPU was used too much or too little until now."""
-KNOWN = 150
+KNOWN = 100
 """Visits of the plateau after which their own cost counts as much as what the peak said of it."""
 
 
@@ -100,8 +100,7 @@ class Demand:
         spent, visits = _used(machines) - used, self._sent - sent
         cost = (spent + KNOWN * pace / self._plateau) / (visits + KNOWN)
         behind = pace * (at - began) - spent
-        wanted = (pace + behind / HORIZON) / cost
-        self._change(self._plateau * min(MORE, max(LESS, wanted / self._plateau)))
+        self._change(pace / cost * min(MORE, max(LESS, 1 + behind / (pace * HORIZON))))
 
 
 def _used(machines: dict[str, dict[str, Any]]) -> float:
