@@ -12,6 +12,7 @@ from email.utils import format_datetime
 from bongsu.core.delivery import thread_id
 from bongsu.core.incident import Kind
 from bongsu.render import mime, quiet, situation
+from bongsu.render.blanks import Blank, mark
 from bongsu.render.particulars import particulars
 from bongsu.render.situation import Form, Situation
 from bongsu.render.words import Words, clean, environment, spoken, text_of
@@ -116,32 +117,68 @@ def bodies(message: Message, *, page: str, linked: bool, speed: float = 1.0, zon
 def _bodies(said: _Said, incident_id: str) -> Bodies:
     w = Words(said.locale, said.zone)
     s = Situation(said.kind, said.level, said.service, said.policy, dict(said.facts), said.at)
+    notes, rows = (*quiet.waited(s.facts, w), *situation.notes(s, w)), particulars(s, w)
     alarm = s.kind not in (Kind.RESOLVED, Kind.OVER)
-    values: Mapping[str, object] = {
-        "w": w,
+    values = {
         "subject": f"[{s.service}] {situation.subject(s, w)}",
         "incident": incident_id,
         "what": situation.what(s, w),
         "since": situation.since(s, w),
         "first": situation.first(s, w),
-        "notes": (*quiet.waited(s.facts, w), *situation.notes(s, w)),
-        "rows": particulars(s, w),
-        "alarm": alarm,
-        "link": _LINK if said.linked and alarm else None,
         "page": said.page,
         "report": f"{said.page}/report?lang={w.locale}",
-        "steps": alarm and s.form in _BY_SITUATION,
         "machine": _plain(text_of(s.facts, "machine"), "INSTANCE"),
-        "speed": said.speed,
     }
-    templates = environment(said.locale)
-    return Bodies(
-        subject=str(values["subject"]),
-        text=templates.get_template("mail.txt").render(values),
-        html=templates.get_template("mail.html").render(values),
-        brief="\n".join(str(values[each]) for each in ("what", "since", "first") if values[each]),
+    shape = _Shape(
+        locale=said.locale,
+        since=values["since"] != "",
+        notes=len(notes),
+        rows=len(rows),
         alarm=alarm,
+        linked=said.linked and alarm,
+        steps=alarm and s.form in _BY_SITUATION,
+        speed=said.speed,
     )
+    text, html = _blanks(shape)
+    brief = "\n".join(each for each in (values["what"], values["since"], values["first"]) if each)
+    values |= {f"note{n}": note for n, note in enumerate(notes)}
+    for n, (label, value) in enumerate(rows):
+        values[f"label{n}"], values[f"value{n}"] = label, value
+    return Bodies(values["subject"], text.filled(values), html.filled(values), brief, alarm)
+
+
+@dataclass(frozen=True, slots=True)
+class _Shape:
+    """What decides which parts of the templates a mail has."""
+
+    locale: str
+    since: bool
+    notes: int
+    rows: int
+    alarm: bool
+    linked: bool
+    steps: bool
+    speed: float
+
+
+@functools.lru_cache(maxsize=128)
+def _blanks(shape: _Shape) -> tuple[Blank, Blank]:
+    """The text and the HTML of a shape."""
+    always = ("subject", "incident", "what", "first", "page", "report", "machine")
+    values: Mapping[str, object] = {
+        **{name: mark(name) for name in always},
+        "w": Words(shape.locale),
+        "since": mark("since") if shape.since else "",
+        "notes": [mark(f"note{n}") for n in range(shape.notes)],
+        "rows": [(mark(f"label{n}"), mark(f"value{n}")) for n in range(shape.rows)],
+        "alarm": shape.alarm,
+        "link": _LINK if shape.linked else None,
+        "steps": shape.steps,
+        "speed": shape.speed,
+    }
+    templates = environment(shape.locale)
+    text = templates.get_template("mail.txt").render(values)
+    return Blank(text, html=False), Blank(templates.get_template("mail.html").render(values), html=True)
 
 
 def _plain(name: str, otherwise: str) -> str:

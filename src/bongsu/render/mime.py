@@ -5,6 +5,7 @@ Written by hand, for the standard library's EmailMessage takes longer for one ma
 
 from __future__ import annotations
 
+import functools
 import hashlib
 from base64 import encodebytes
 from binascii import b2a_qp
@@ -43,7 +44,13 @@ def header(name: str, value: str) -> str:
     value = clean(value)
     if value.isascii():
         return f"{name}: {value}\r\n"
-    return f"{name}: {Header(value, 'utf-8', header_name=name).encode(linesep=_NEWLINE)}\r\n"
+    return f"{name}: {_encoded(name, value)}\r\n"
+
+
+@functools.lru_cache(maxsize=256)
+def _encoded(name: str, value: str) -> str:
+    """A value with foreign signs; an incident's subject goes to many, and a person's name stands in many mails."""
+    return Header(value, "utf-8", header_name=name).encode(linesep=_NEWLINE)
 
 
 def mailbox(name: str, address: str) -> str:

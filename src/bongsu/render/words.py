@@ -32,7 +32,8 @@ def N_(text: str) -> str:  # noqa: N802 - gettext's own name for "translate this
 
 def clean(value: object) -> str:
     """One line: control characters and line breaks become spaces, so that a label cannot write a header or a line."""
-    return _CONTROLS.sub(" ", str(value)).strip()
+    text = str(value)
+    return (text if text.isprintable() else _CONTROLS.sub(" ", text)).strip()
 
 
 @functools.cache
