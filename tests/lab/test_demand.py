@@ -1,4 +1,4 @@
-"""The sale's demand: a standing queue at the peak, the declared CPU on the plateau, hands off afterwards."""
+"""The sale's demand: visits held at the peak, the declared CPU on the plateau, hands off afterwards."""
 
 from __future__ import annotations
 
@@ -7,25 +7,32 @@ from typing import Any
 import pytest
 
 from bongsu.core.drill import Scenario
-from bongsu.lab.drill.demand import Demand
+from bongsu.lab.drill.demand import QUEUE, Demand
 
 SCENARIO = Scenario("flash-sale")
+OWN = SCENARIO.own_cost
+FULL = 40 * (1 - OWN) / (SCENARIO.plateau - OWN)
+"""Visits at full CPU, if 40 a second are the plateau."""
 
 
 class Load:
-    """Remembers the rates it was given."""
+    """Remembers what it was told."""
 
     def __init__(self) -> None:
         self.rates: list[float] = []
+        self.told: list[str] = []
 
     def rate(self, arrivals: float) -> None:
         self.rates.append(arrivals)
+        self.told.append("rate")
+
+    def hold(self, visits: int) -> None:
+        self.told.append(f"hold {visits}")
 
 
-def second(at: float, outstanding: int = 20, sent: int = 100) -> dict[str, Any]:
+def second(at: float, sent: int = 100, rate: float = 40) -> dict[str, Any]:
     """A second's line; the requests answered are more than the visits, as orders take two."""
-    answered = {"ok": 2 * sent, "refused": 0, "failed": 0}
-    return {"at": at, "outstanding": outstanding, "sent": sent, "mix": "sale", **answered}
+    return {"at": at, "sent": sent, "rate": rate, "ok": 2 * sent}
 
 
 def machines(cpu_seconds: float, count: int = 1, empty: bool = False) -> dict[str, dict[str, Any]]:
@@ -34,58 +41,37 @@ def machines(cpu_seconds: float, count: int = 1, empty: bool = False) -> dict[st
 
 def steered(load: Load, *looks: tuple[float, dict[str, Any], dict[str, dict[str, Any]]]) -> Demand:
     """A demand that has had these looks (minutes since the sale, second, machines), at a lab minute a second."""
-    demand = Demand(load, SCENARIO, peak=100, plateau=40)
+    demand = Demand(load, SCENARIO, plateau=40)
     for minutes, line, found in looks:
         demand.steer(minutes, line, minutes, found)
     return demand
 
 
-def test_the_peak_is_a_small_standing_queue_of_visits() -> None:
+def test_at_the_peak_so_many_visits_are_always_under_way() -> None:
     load = Load()
-    steered(
-        load,
-        (0.5, second(1, outstanding=15, sent=30), machines(0)),  # a second that was the sale's in part only
-        (1.5, second(2, outstanding=15, sent=110), machines(0)),
-        (2.0, second(2, outstanding=15, sent=110), machines(0)),  # the same second again
-        (2.5, second(3, outstanding=25, sent=110), machines(0)),
-        (3.5, second(4, outstanding=5, sent=80), machines(0)),
-    )
-    # 100, as calibrated, then halfway to the 110, 100 and 100 finished; the queue is right, too long, too short
-    assert load.rates == pytest.approx([105, 102.5 - 7, 101.25 + 7])
-
-
-def test_machines_that_idle_at_the_peak_are_given_more() -> None:
-    load = Load()
-    steered(
-        load,
-        (0.5, second(1, outstanding=0), machines(0)),
-        (1.5, second(2, outstanding=0, sent=100), machines(0)),
-        (2.5, second(3, outstanding=0, sent=115), machines(0)),
-    )
-    assert load.rates == pytest.approx([100 + 10.5, 115 + 10.5])
-
-
-def test_the_peaks_rate_stays_near_what_the_machines_can_do() -> None:
-    load = Load()
-    steered(load, (0.5, second(1), machines(0)), (1.5, second(2, outstanding=400, sent=480), machines(0)))
-    assert load.rates == pytest.approx([100 * 0.6])
+    steered(load, *((minute, second(minute, rate=0), machines(0)) for minute in (0.4, 1.4, 2.4, 6.9)))
+    assert load.told == [f"hold {QUEUE}"]
 
 
 def test_the_plateau_begins_where_the_peak_says_it_lies() -> None:
     load = Load()
     steered(
         load,
-        (4.5, second(1, outstanding=20), machines(0)),
-        (5.5, second(2, outstanding=25, sent=85), machines(0)),  # 80 finished in a second of full CPU
-        (7.5, second(3, outstanding=25, sent=80), machines(0)),
+        (0.5, second(1, sent=30), machines(0)),
+        (1.5, second(2, sent=50, rate=0), machines(0)),  # the peak's in part only
+        (2.5, second(3, sent=85, rate=0), machines(0)),
+        (3.0, second(3, sent=85, rate=0), machines(0)),  # the same second again
+        (3.5, second(4, sent=75, rate=0), machines(0)),
+        (7.5, second(5, sent=40), machines(0)),
     )
-    assert load.rates[-1] == pytest.approx(80 * (0.42 - 0.03) / (1 - 0.03))
+    assert load.told == [f"hold {QUEUE}", "rate"]
+    assert load.rates == pytest.approx([80 * (SCENARIO.plateau - OWN) / (1 - OWN)])
 
 
-def test_without_a_standing_queue_the_plateau_begins_as_calibrated() -> None:
+def test_without_a_whole_second_of_the_peak_the_plateau_begins_as_it_was_found_before() -> None:
     load = Load()
     steered(load, (7.5, second(1), machines(0)))
-    assert load.rates == [40]
+    assert load.rates == pytest.approx([40])
 
 
 def on_the_plateau(load: Load, *used: float, sent: int) -> list[float]:
@@ -128,28 +114,38 @@ def test_from_when_somebody_acts_the_arrivals_stay() -> None:
         (12, second(2), machines(0.2, count=3)),
         (13, second(3), machines(0.1)),  # one machine again, but hands off is hands off
     )
-    assert load.rates == [40]
+    assert load.rates == pytest.approx([40])
 
 
-def test_help_at_the_peak_does_not_swell_it_and_the_plateau_still_comes() -> None:
+@pytest.mark.parametrize("known", [True, False])
+def test_help_at_the_peak_does_not_swell_it_and_the_plateau_still_comes(known: bool) -> None:
     load = Load()
+    sent = (second(1, sent=90, rate=0), second(2, sent=90, rate=0)) if known else (second(1), second(2))
     steered(
         load,
-        (4.5, second(1), machines(0, count=3)),
-        (5.5, second(2, outstanding=0), machines(0, count=3)),
-        (7.5, second(3, outstanding=0), machines(0, count=3)),
-        (8.5, second(4, outstanding=0), machines(0, count=3)),
+        (1.5, sent[0], machines(0)),
+        (2.5, sent[1], machines(0)),
+        (4.5, second(3, rate=0), machines(0, count=3)),
+        (5.5, second(4, sent=300, rate=90), machines(0, count=3)),
+        (7.5, second(5), machines(0, count=3)),
+        (9.5, second(6), machines(0, count=3)),
     )
-    assert load.rates == [40]
+    full = 95 if known else FULL
+    assert load.rates == pytest.approx([full, full * (SCENARIO.plateau - OWN) / (1 - OWN)])
 
 
 def test_from_when_the_credits_end_the_arrivals_stay() -> None:
     load = Load()
-    steered(load, (60, second(1), machines(0.2, empty=True)), (61, second(2), machines(0.2, empty=True)))
-    assert load.rates == [40]
+    steered(
+        load,
+        (7.5, second(1), machines(0.2)),
+        (60, second(2), machines(0.2, empty=True)),
+        (61, second(3), machines(0.2, empty=True)),
+    )
+    assert load.rates == pytest.approx([40])
 
 
 def test_the_calm_before_is_left_alone() -> None:
     load = Load()
     steered(load, (-1, second(1), machines(0.05)))
-    assert load.rates == []
+    assert load.told == []

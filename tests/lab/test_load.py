@@ -71,6 +71,30 @@ def test_a_plan_is_carried_out_and_changed_on_the_way(shop: str, tmp_path: Path)
     assert {sample.route for sample in samples} >= {"list", "detail", "order", "pay"}
 
 
+def test_visits_are_held_until_another_rate_is_given(shop: str, tmp_path: Path) -> None:
+    out = tmp_path / "load"
+    command = [*LOAD, "--target", shop, "--plan", "60x3", "--directory", str(out)]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        assert process.stdin
+        assert process.stderr
+        wait_for("load", lambda: len(rows(out)) >= 1)
+        process.stdin.write(b"hold 0\nhold 4\n")
+        process.stdin.flush()
+        wait_for("visits that are held", lambda: len(rows(out)) >= 4)
+        held = rows(out)[-1]
+        process.stdin.write(b"rate 3\n")
+        process.stdin.flush()
+        wait_for("few visits", lambda: len(rows(out)) >= 7)
+        process.stdin.close()
+        assert process.wait(10) == 0
+        assert b"hold 0: from 1 to" in process.stderr.read()
+    assert held["rate"] == 0
+    assert held["sent"] > 20, "one follows another at once"
+    assert held["outstanding"] <= 4
+    assert rows(out)[6]["rate"] == 3
+    assert rows(out)[6]["sent"] < 15
+
+
 def test_what_cannot_be_sent_is_dropped_and_counted_and_waiting_counts_as_latency(shop: str, tmp_path: Path) -> None:
     """A stopped shop answers nobody: ten wait, the others are dropped, and the ten time out as failures."""
     out = tmp_path / "load"

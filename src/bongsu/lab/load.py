@@ -2,8 +2,9 @@
 
 ``python -m bongsu.lab.load --target URL --plan 60x100 --directory DIR``. Latency counts from when a request was *meant*
 to be sent, so a driver that falls behind does not flatter the shop. While it runs, lines on standard input change it:
-``rate 120``, ``mix sale``, ``stop``, or the same as JSON, ``{"rate": 120, "mix": "sale"}``; when a pipe there closes,
-the driver ends. It writes ``seconds.jsonl`` (a line per second) and ``samples.bin`` (see bongsu.lab.latency).
+``rate 120``, ``mix sale``, ``stop``, or the same as JSON, ``{"rate": 120, "mix": "sale"}``; ``hold 20``: so many visits
+are always under way, and none arrives besides, until another rate is given. When a pipe there closes, the driver ends.
+It writes ``seconds.jsonl`` (a line per second) and ``samples.bin`` (see bongsu.lab.latency).
 """
 
 from __future__ import annotations
@@ -34,6 +35,8 @@ from bongsu.lab.traffic import Population, RatePlan, Segment, Step, Visit, parse
 TIMEOUT = 5.0
 """Seconds after which a visitor gives up."""
 _BEAT = 0.05
+_BREATH = 0.01
+"""Seconds after which a visit that has ended is followed by another one, where so many are held."""
 
 
 @dataclass(slots=True)
@@ -75,6 +78,7 @@ class Driver:
         self._directory = directory
         self._most_open = most_open
         self._open: set[asyncio.Task[None]] = set()
+        self._held = 0
         self._kept = bytearray()
         # Not from the seed: a second run of the same people must place new orders, not repeat those of the first.
         self._run_id, self._wishes = secrets.token_hex(6), 0
@@ -119,10 +123,24 @@ class Driver:
     def change(self, rate: float | None = None, mix: str | None = None) -> None:
         """Another rate or mix from now until the plan's end. Raises InvalidInput."""
         now = self._loop.time()
+        if rate is not None:
+            self._held = 0
         self._plan.change(now, rate, mix)
         if self._handle is not None:
             self._handle.cancel()
         self._schedule(now)
+
+    def hold(self, visits: int) -> None:
+        """From now on so many visits are under way, and none arrives besides. Raises InvalidInput."""
+        if not 0 < visits <= self._most_open:
+            raise InvalidInput([f"hold {visits}: from 1 to {self._most_open} visits can be held"])
+        self.change(rate=0.0)
+        self._held = visits
+        self._fill()
+
+    def _fill(self) -> None:
+        while len(self._open) < self._held and not self._ended.is_set():
+            self._send(self._loop.time())
 
     def _schedule(self, after: float) -> None:
         due = self._plan.next_after(after)
@@ -152,7 +170,12 @@ class Driver:
         visit = self._population.visit(self._plan.current(due).mix)
         task = self._loop.create_task(self._make(visit, due))
         self._open.add(task)
-        task.add_done_callback(self._open.discard)
+        task.add_done_callback(self._over)
+
+    def _over(self, visit: asyncio.Task[None]) -> None:
+        self._open.discard(visit)
+        if self._held:
+            self._loop.call_later(_BREATH, self._fill)
 
     async def _make(self, visit: Visit, due: float) -> None:
         answer: Any = None
@@ -233,8 +256,10 @@ def obey(driver: Driver, line: str) -> None:
             driver.change(rate=float(words[1]))
         elif words[0] == "mix":
             driver.change(mix=words[1])
+        elif words[0] == "hold":
+            driver.hold(int(words[1]))
         else:
-            raise InvalidInput([f"{line!r}: say rate NUMBER, mix NAME or stop"])
+            raise InvalidInput([f"{line!r}: say rate NUMBER, hold NUMBER, mix NAME or stop"])
     except (ValueError, IndexError, TypeError) as error:
         raise InvalidInput([f"{line!r}: {error}"]) from None
 

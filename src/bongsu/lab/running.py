@@ -202,6 +202,10 @@ class RunningLoad:
         if mix is not None:
             self._say(f"mix {mix}")
 
+    def hold(self, visits: int) -> None:
+        """So many visits always under way, and none besides, until another rate is given."""
+        self._say(f"hold {visits}")
+
     def wait(self, timeout: float | None = None) -> int:
         """Wait for the plan's end; returns the exit code."""
         code = self._process.wait(timeout)

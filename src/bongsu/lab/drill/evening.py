@@ -136,13 +136,9 @@ class Run:
     def _rate(self, level: float) -> float:
         return self._calibration.rate(level, self._scenario.machines, self._scenario.size)
 
-    def _peak_rate(self) -> float:
-        """To begin with: a little less than full CPU, for there a visit costs more than it did when it was measured."""
-        return self._rate(0.9 * min(1.0, self._scenario.peak))
-
     def _segments(self) -> tuple[Segment, ...]:
         calm_s = self._scenario.calm_minutes * 60.0 / self._scenario.speed
-        calm, sale = self._rate(self._scenario.calm), self._peak_rate()
+        calm, sale = self._rate(self._scenario.calm), self._rate(self._scenario.plateau)
         return Segment(calm_s, calm, "calm"), Segment(3600.0, sale, "sale")
 
     def _evening(self, lab: RunningLab, load: RunningLoad) -> Evening:
@@ -169,7 +165,7 @@ class Run:
         limit = began + self._longest() * 60 / self._scenario.speed
         done_at: float | None = None
         each = self._scenario
-        demand = Demand(load, each, self._peak_rate(), self._rate(each.plateau))
+        demand = Demand(load, each, self._rate(each.plateau))
         while time.time() < limit and (done_at is None or time.time() < done_at):
             tick = time.time()
             glance = self._glance(lab, load, tick, sale)
