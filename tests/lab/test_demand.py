@@ -26,8 +26,8 @@ class Load:
         self.rates.append(arrivals)
         self.told.append("rate")
 
-    def hold(self, visits: int) -> None:
-        self.told.append(f"hold {visits}")
+    def hold(self, visits: int, mix: str) -> None:
+        self.told.append(f"hold {visits} {mix}")
 
 
 def second(at: float, sent: int = 100, rate: float = 40) -> dict[str, Any]:
@@ -50,7 +50,7 @@ def steered(load: Load, *looks: tuple[float, dict[str, Any], dict[str, dict[str,
 def test_at_the_peak_so_many_visits_are_always_under_way() -> None:
     load = Load()
     steered(load, *((minute, second(minute, rate=0), machines(0)) for minute in (0.4, 1.4, 2.4, 6.9)))
-    assert load.told == [f"hold {QUEUE}"]
+    assert load.told == [f"hold {QUEUE} sale"]
 
 
 def test_the_plateau_begins_where_the_peak_says_it_lies() -> None:
@@ -64,7 +64,7 @@ def test_the_plateau_begins_where_the_peak_says_it_lies() -> None:
         (3.5, second(4, sent=75, rate=0), machines(0)),
         (7.5, second(5, sent=40), machines(0)),
     )
-    assert load.told == [f"hold {QUEUE}", "rate"]
+    assert load.told == [f"hold {QUEUE} sale", "rate"]
     assert load.rates == pytest.approx([80 * (SCENARIO.plateau - OWN) / (1 - OWN)])
 
 

@@ -202,8 +202,9 @@ class RunningLoad:
         if mix is not None:
             self._say(f"mix {mix}")
 
-    def hold(self, visits: int) -> None:
-        """So many visits always under way, and none besides, until another rate is given."""
+    def hold(self, visits: int, mix: str) -> None:
+        """So many visits of a mix always under way, and none besides, until another rate is given."""
+        self._say(f"mix {mix}")
         self._say(f"hold {visits}")
 
     def wait(self, timeout: float | None = None) -> int:

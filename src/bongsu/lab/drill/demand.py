@@ -25,8 +25,8 @@ class Adjustable(Protocol):
         """So many arrivals a real second."""
         ...
 
-    def hold(self, visits: int) -> None:
-        """So many visits always under way, and none besides."""
+    def hold(self, visits: int, mix: str) -> None:
+        """So many visits of a mix always under way, and none besides."""
         ...
 
 
@@ -57,7 +57,7 @@ class Demand:
             return
         if not self._peaks:
             self._peaks = True
-            self._load.hold(QUEUE)
+            self._load.hold(QUEUE, "sale")  # the driver's plan may be a moment behind
         news = bool(second) and second["at"] != self._second["at"]
         if news:
             self._note(second)
