@@ -107,8 +107,12 @@ class Metrics(Protocol):
 class Envelope(Protocol):
     """An SMTP transaction that is open before it is certain that there will be a mail."""
 
+    def heard(self) -> bool:
+        """Whether the relay has answered. Never waits."""
+        ...
+
     def accepted(self) -> bool:
-        """Whether the relay takes mail from us to this address; if not, the envelope is gone."""
+        """Whether the relay takes mail from us to this address, once it has answered; if not, the envelope is gone."""
         ...
 
     def post(self, body: bytes) -> None:

@@ -15,7 +15,7 @@ from bongsu.adapters import smtp as adapter
 from bongsu.adapters.smtp import Smtp
 from bongsu.ports import Envelope, Letter, Reason, Rejected, Retryable
 from tests.adapters.test_smtp import LETTER, Handler
-from tests.support import free_port
+from tests.support import free_port, wait_for
 
 TO = "jimin@example.com"
 
@@ -50,6 +50,50 @@ def test_a_mail_is_put_in_and_answered(relay: tuple[Handler, Smtp]) -> None:
         assert envelope.answer() == "250 kept"
         assert handler.got[-1] == ([TO], body if body.endswith(b"\r\n") else body + b"\r\n")
     assert len(handler.sessions) == 1
+
+
+def test_it_is_told_whether_the_answers_have_come_and_nobody_waits_for_that() -> None:
+    """A relay that answers MAIL at once, RCPT in two lines later, DATA after that."""
+    with socket.create_server(("127.0.0.1", 0)) as door:
+        goes_on = threading.Semaphore(0)
+        threading.Thread(target=_hesitant, args=(door, goes_on), daemon=True).start()
+        smtp = Smtp("127.0.0.1", door.getsockname()[1], "bongsu@example.com", timeout=5, total=10)
+        goes_on.release(3)
+        assert smtp.send(LETTER) == "250 taken"
+        envelope = opened(smtp)
+        assert not envelope.heard()
+        goes_on.release(2)
+        assert not envelope.heard()
+        goes_on.release()
+        wait_for("the answers", envelope.heard)
+        assert envelope.accepted()
+        envelope.post(LETTER.body)
+        assert envelope.answer() == "250 taken"
+        smtp.close()
+
+
+def _hesitant(door: socket.socket, goes_on: threading.Semaphore) -> None:
+    """Waits for leave before each line of its answers to an envelope."""
+    line, _ = door.accept()
+    answers = {b"mail": [b"250 ok"], b"rcpt": [b"250-well", b"250 ok"], b"data": [b"354 go on"]}
+    with line, line.makefile("rwb") as talk:
+        talk.write(b"220 hello\r\n")
+        talk.flush()
+        for command in talk:
+            word = command[:4].lower()
+            if word not in answers:
+                talk.write(b"250-here\r\n250 PIPELINING\r\n")
+                talk.flush()
+                continue
+            assert goes_on.acquire(timeout=20)
+            for each in answers[word]:
+                talk.write(each + b"\r\n")
+                talk.flush()
+            if word == b"data":
+                while talk.readline() != b".\r\n":
+                    pass
+                talk.write(b"250 taken\r\n")
+                talk.flush()
 
 
 def test_what_is_thrown_away_is_nobodys_mail_and_its_connection_is_made_anew(relay: tuple[Handler, Smtp]) -> None:

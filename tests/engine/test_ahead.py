@@ -1,4 +1,4 @@
-"""Mails made ready while the disk is busy, with real transactions and a real mail server: none goes out early."""
+"""Envelopes that are opened before the commit, with real transactions and a real mail server: no mail goes out early."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from aiosmtpd.controller import Controller
 from bongsu.adapters.clock import SystemClock
 from bongsu.adapters.smtp import Smtp
 from bongsu.core.schedule import Recipient
-from bongsu.engine import ahead
+from bongsu.engine import ahead, deliver
 from bongsu.engine.context import Context
 from bongsu.engine.postman import Postman
 from bongsu.store import outbox
@@ -43,15 +43,16 @@ class Stage:
         to = Recipient("person:jimin", "Kim Jimin", "jimin@example.com", "en")
         return outbox.fresh(f"<{number}@example.com>", "test", to, {"by": "a test"}, now, now)
 
-    def put(self, number: int, *, fails: bool = False) -> None:
-        """As the engine does it: written as claimed, made ready, handed over once it is on disk."""
+    def put(self, number: int, *, fails: bool = False, begun: bool = True) -> None:
+        """As the engine does it: written as claimed, begun with, handed over once it is committed."""
 
         def job(tx: Transaction) -> None:
             claimed = outbox.put_claimed(tx, [self.message(number)])
             self.context.outgoing.prepare(claimed)
             after_commit(tx, lambda: self.context.outgoing.hand(claimed))
-            wait_for("the envelope", lambda: self.ready(number))
-            assert self.handler.got == [], "nothing leaves the house before it is on disk"
+            if begun:
+                wait_for("the envelope", lambda: self.ready(number))
+            assert self.handler.got == [], "nothing leaves the house before it is committed"
             if fails:
                 raise OSError("no space left on device")
 
@@ -59,7 +60,7 @@ class Stage:
 
     def ready(self, number: int) -> bool:
         under_way = self.postman._ahead._under_way.get(f"<{number}@example.com>")
-        return under_way is not None and under_way.ready.done()
+        return under_way is not None and under_way.envelope.heard()
 
     def ids(self) -> list[bytes]:
         lines = [line for _, body in self.handler.got for line in body.splitlines()]
@@ -116,7 +117,7 @@ def test_a_row_that_takes_the_number_of_one_that_never_was_has_its_own_words(sta
     """A transaction that fails gives its numbers back."""
     with pytest.raises(OSError, match="no space left"):
         stage.put(1, fails=True)
-    stage.put(2)
+    stage.put(2, begun=False)  # the only connection that rested is still the other's
     wait_for("its acceptance", lambda: accepted(stage) == 1)
     assert stage.ids() == [b"<2@example.com>"]
 
@@ -132,13 +133,37 @@ def test_an_envelope_that_was_open_for_too_long_is_not_used(stage: Stage, monkey
     assert b"<1@example.com>" in ready.body
 
 
-def test_nothing_is_begun_for_more_than_there_are_senders(stage: Stage) -> None:
+def test_nothing_is_begun_for_more_than_there_are_senders_or_connections_that_rest(stage: Stage) -> None:
     messages = [stage.message(n) for n in range(3)]
     stage.context.outgoing.prepare(messages)
-    assert not stage.postman._ahead._under_way
+    assert not stage.postman._ahead._under_way, "three are too many for two senders"
     stage.context.outgoing.prepare(messages[:2])
-    stage.context.outgoing.prepare(messages[2:])
-    assert set(stage.postman._ahead._under_way) == {"<0@example.com>", "<1@example.com>"}
+    assert set(stage.postman._ahead._under_way) == {"<0@example.com>"}, "one connection rests"
+
+
+def test_a_transaction_that_is_run_once_more_costs_one_envelope(stage: Stage) -> None:
+    with pytest.raises(OSError, match="no space left"):
+        stage.put(1, fails=True)
+    stage.put(1, begun=False)
+    wait_for("its acceptance", lambda: accepted(stage) == 1)
+    assert stage.ids() == [b"<1@example.com>"]
+
+
+def test_a_mail_without_words_is_sent_the_ordinary_way(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[Message] = []
+
+    def compose(context: Context, message: Message) -> bytes:
+        asked.append(message)
+        if len(asked) == 1:
+            raise KeyError("a word")
+        return words(context, message)
+
+    words = deliver.compose
+    monkeypatch.setattr(deliver, "compose", compose)
+    stage.put(1)
+    wait_for("its acceptance", lambda: accepted(stage) == 1)
+    assert stage.ids() == [b"<1@example.com>"]
+    assert len(asked) == 2
 
 
 def test_what_is_posted_is_not_thrown_away_before_it_is_answered(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:

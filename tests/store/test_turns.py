@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import threading
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -11,7 +13,8 @@ from pathlib import Path
 import pytest
 from sqlalchemy import Connection, Engine, event, text
 
-from bongsu.store.database import Database
+from bongsu.store import turns as turns_module
+from bongsu.store.database import Database, after_commit
 from bongsu.store.turns import Turns
 from tests.support import wait_for
 
@@ -102,3 +105,57 @@ def test_threads_that_write_all_the_time_lose_nothing(engine: Engine) -> None:
         assert sorted(pool.map(lambda n: turns.write(put(n)), range(400))) == list(range(400))
     assert rows(engine) == list(range(400))
     turns.close()
+
+
+def test_what_follows_a_commit_need_not_wait_for_the_disk_but_who_asked_does(
+    engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    turns, order = Turns(engine), []
+
+    def sync(file: int) -> None:
+        order.append(Path(os.readlink(f"/proc/self/fd/{file}")).name)
+
+    def job(tx: Connection) -> None:
+        put(1)(tx)
+        after_commit(tx, lambda: order.append(f"handed on, {rows(engine)} there"))
+
+    monkeypatch.setattr("bongsu.store.turns._SYNC", sync)
+    turns.write(job)
+    order.append("answered")
+    assert order == ["handed on, [1] there", "turns.db-wal", "answered"]
+    turns.close()
+
+
+def test_who_asked_hears_when_the_disk_fails_and_the_next_write_works(
+    engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    turns, syncs = Turns(engine), []
+
+    def sync(_file: int) -> None:
+        syncs.append(1)
+        if len(syncs) == 1:
+            raise OSError("I/O error")
+
+    monkeypatch.setattr("bongsu.store.turns._SYNC", sync)
+    with pytest.raises(OSError, match="I/O error"):
+        turns.write(put(1))
+    assert turns.write(put(2)) == 2
+    turns.close()
+
+
+def test_what_is_committed_survives_a_kill_before_the_disk_has_it(engine: Engine) -> None:
+    child = os.fork()
+    if child == 0:
+        turns_module._SYNC = lambda _file: os.kill(os.getpid(), signal.SIGKILL)
+        Turns(Database(str(engine.url)).engine).write(put(7))
+        os._exit(1)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == -signal.SIGKILL
+    assert rows(engine) == [7]
+
+
+def test_a_connection_that_was_given_back_syncs_by_itself_again(engine: Engine) -> None:
+    turns = Turns(engine)
+    turns.write(put(1))
+    turns.close()
+    with engine.connect() as connection:
+        assert connection.exec_driver_sql("PRAGMA synchronous").scalar() == 2

@@ -233,6 +233,10 @@ class _Opened:
         self._smtp, self._line = smtp, line
         self._left = b""
 
+    def heard(self) -> bool:
+        """Whether waiting for the answers would take no time."""
+        return self._line.has_answers(3)
+
     def accepted(self) -> bool:
         """Wait for the answers."""
         try:

@@ -7,6 +7,7 @@ import re
 import smtplib
 import socket
 import ssl
+from contextlib import suppress
 from time import monotonic
 from typing import Any
 
@@ -15,6 +16,8 @@ from bongsu.ports import Letter
 GO_ON = 354
 """What a server says that waits for the mail."""
 _DOTS = re.compile(rb"(?m)^\.")
+_LAST_LINE = re.compile(rb"(?m)^\d{3}(?: [^\n]*)?\r?\n")
+"""An answer's last or only line; those before it have a hyphen after the code."""
 
 
 class Line(smtplib.SMTP):
@@ -113,10 +116,20 @@ class Line(smtplib.SMTP):
 
     def getreply(self) -> tuple[int, bytes]:
         """One answer, within the deadline."""
-        if self.file is None and self.sock is not None:
-            self.file = _Answers(self)
+        self._answers()
         found = super().getreply()
         self.silent_since_rest = False
+        return found
+
+    def has_answers(self, count: int) -> bool:
+        """Whether so many have come already. Never waits."""
+        answers = self._answers()
+        return answers is not None and answers.whole() >= count
+
+    def _answers(self) -> _Answers | None:
+        if self.file is None and self.sock is not None:
+            self.file = _Answers(self)
+        found: _Answers | None = self.file
         return found
 
     def send(self, s: Any) -> None:
@@ -175,6 +188,14 @@ class _Answers:
         end = end or min(most, len(self._buffer))
         found, self._buffer = self._buffer[:end], self._buffer[end:]
         return found
+
+    def whole(self) -> int:
+        """How many answers have come as a whole and are not read. Never waits."""
+        self._sock.settimeout(0)
+        with suppress(OSError):  # nothing more for now, or nothing more ever: whoever reads them sees which
+            while piece := self._sock.recv(8192):
+                self._buffer += piece
+        return len(_LAST_LINE.findall(self._buffer))
 
     def close(self) -> None:
         """The connection closes the socket itself."""

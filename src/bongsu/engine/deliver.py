@@ -48,37 +48,32 @@ def claim(context: Context, limit: int = 16) -> list[Message]:
 
 @dataclass(slots=True)
 class Ready:
-    """A mail, and the envelope that is open for it, if one is."""
+    """A mail, and the envelope that is being opened for it, if one is."""
 
     body: bytes
     envelope: Envelope | None = None
     posted: bool = False
 
-    def post(self) -> None:
-        """Put it into its envelope. Never waits."""
+    def post_at_once(self) -> None:
+        """Put it into its envelope if that is open by now. Never waits."""
+        if self.envelope is not None and self.envelope.heard():
+            self.post()
+
+    def post(self) -> Envelope | None:
+        """Put it into its envelope once that is open; None when it does not open."""
         if self.envelope is not None and not self.posted:
-            self.posted = True
-            self.envelope.post(self.body)
+            if self.envelope.accepted():
+                self.posted = True
+                self.envelope.post(self.body)
+            else:
+                self.envelope = None
+        return self.envelope
 
     def discard(self) -> None:
         """Throw the envelope away, unless the mail is in it."""
         if self.envelope is not None and not self.posted:
             self.envelope.discard()
             self.envelope = None
-
-
-def make_ready(context: Context, message: Message) -> Ready:
-    """Find a mail's words while the relay is told from whom and to whom it will be; nothing is sent."""
-    envelope = context.notifier.open(message.recipient.address)
-    try:
-        ready = Ready(compose(context, message), envelope)
-    except BaseException:
-        if envelope is not None:
-            envelope.discard()
-        raise
-    if envelope is not None and not envelope.accepted():
-        ready.envelope = None
-    return ready
 
 
 def attempt(context: Context, message: Message, ready: Ready | None = None) -> Result:
@@ -108,10 +103,10 @@ def _hand_over(context: Context, message: Message, ready: Ready | None) -> str:
     if channel is None:
         if ready is None:
             ready = Ready(compose(context, message))
-        if ready.envelope is None:
+        envelope = ready.post()
+        if envelope is None:
             return context.notifier.send(Letter(message.recipient.address, ready.body))
-        ready.post()
-        return ready.envelope.answer()
+        return envelope.answer()
     if channel not in context.channels:
         raise Rejected(Reason.REFUSED, f"there is no channel {channel!r} in the configuration any more")
     return context.channels[channel].say(*brief(context, message))

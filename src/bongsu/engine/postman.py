@@ -50,7 +50,7 @@ class Postman:
         self._held: dict[int, Message] = {}
         self._behind: dict[str, deque[Message]] = {}
         """By address: the messages that wait for the one under way."""
-        self._ahead = Ahead(context, self._pool)
+        self._ahead = Ahead(context)
         self._done: queue.SimpleQueue[Done | None] = queue.SimpleQueue()
         self._renewed = context.wall.now()
         self._probes = 0
@@ -157,7 +157,7 @@ class Postman:
         self._think_ahead(message.recipient.address)
 
     def _prepare(self, messages: Sequence[Message]) -> None:
-        """Begin while the disk is busy; when much is to be sent already, that would be for nothing."""
+        """Begin before the commit; when much is to be sent already, that would be for nothing."""
         if not self._held:
             self._ahead.begin(messages)
 

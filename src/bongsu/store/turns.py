@@ -6,6 +6,7 @@ asked for it, without waking another.
 
 from __future__ import annotations
 
+import os
 import threading
 from collections import deque
 from collections.abc import Callable, Iterable
@@ -17,6 +18,7 @@ from sqlalchemy.engine import Engine
 AFTER: Final = "after commit"
 WRITES: Final = "writes"
 """What marks, in its ``info``, the connection that begins by locking the file."""
+_SYNC = getattr(os, "fdatasync", os.fsync)
 _GROUP = 256
 """Jobs in one transaction at the most, so that an early one is not kept waiting for a flood."""
 
@@ -39,6 +41,8 @@ class Turns:
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
         self._connection: Connection | None = None
+        self._log: int | None = None
+        """The write-ahead log, open to be synced."""
         self._waiting: deque[_Asked] = deque()
         self._turn = threading.Lock()
 
@@ -57,14 +61,12 @@ class Turns:
         """Give the connection back once nobody writes."""
         with self._turn:
             if self._connection is not None:
-                self._connection.close()
+                self._hang_up(self._connection)
 
     def _commit(self, group: list[_Asked]) -> None:
         try:
-            if self._connection is None:
-                self._connection = self._engine.connect()
-                self._connection.info[WRITES] = True
-            after = _alone(self._connection, *group) if len(group) == 1 else _together(self._connection, group)
+            connection = self._connection or self._connect()
+            after = _alone(connection, *group) if len(group) == 1 else _together(connection, group)
         except BaseException as error:
             self._leave_no_transaction()
             for each in group:
@@ -73,9 +75,36 @@ class Turns:
                 raise
         else:
             run(after)
+            self._sync(group)
         finally:
             for each in group:
                 each.done = True
+
+    def _connect(self) -> Connection:
+        connection = self._connection = self._engine.connect()
+        connection.info[WRITES] = True
+        driver = connection.connection.driver_connection
+        assert driver is not None
+        driver.execute("PRAGMA synchronous=NORMAL")  # the sync of a commit is ours
+        return connection
+
+    def _sync(self, group: list[_Asked]) -> None:
+        """Committed is what every process sees, and what a kill leaves; now a power cut leaves it, too."""
+        try:
+            if self._log is None:
+                self._log = os.open(f"{self._engine.url.database}-wal", os.O_RDWR)
+            _SYNC(self._log)
+        except OSError as error:
+            for each in group:
+                each.failed = each.failed or error
+
+    def _hang_up(self, connection: Connection) -> None:
+        connection.invalidate()  # the next one is to sync by itself again
+        connection.close()
+        self._connection = None
+        if self._log is not None:
+            os.close(self._log)
+            self._log = None
 
     def _leave_no_transaction(self) -> None:
         """Where COMMIT itself fails SQLAlchemy does not roll back, and no transaction could begin on it any more."""
@@ -84,9 +113,7 @@ class Turns:
             return
         driver = connection.connection.driver_connection
         if driver is not None and driver.in_transaction:
-            connection.invalidate()
-            connection.close()
-            self._connection = None
+            self._hang_up(connection)
 
 
 def run(after: Iterable[Callable[[], None]]) -> None:
