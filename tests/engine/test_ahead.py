@@ -1,4 +1,4 @@
-"""Envelopes that are opened before the commit, with real transactions and a real mail server: no mail goes out early."""
+"""Envelopes opened before the commit, with real transactions and a real mail server: no mail goes out early."""
 
 from __future__ import annotations
 

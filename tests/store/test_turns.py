@@ -113,7 +113,7 @@ def test_what_follows_a_commit_need_not_wait_for_the_disk_but_who_asked_does(
     turns, order = Turns(engine), []
 
     def sync(file: int) -> None:
-        order.append(Path(os.readlink(f"/proc/self/fd/{file}")).name)
+        order.append(Path(f"/proc/self/fd/{file}").readlink().name)
 
     def job(tx: Connection) -> None:
         put(1)(tx)

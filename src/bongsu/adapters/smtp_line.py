@@ -73,7 +73,7 @@ class Line(smtplib.SMTP):
 
     def ask(self, sender: str, to: str) -> None:
         """The three commands in one go (RFC 2920): a relay that is far away is waited for twice, not four times."""
-        asked = [f"mail FROM:{smtplib.quoteaddr(sender)}", f"rcpt TO:{smtplib.quoteaddr(to)}", "data"]
+        asked = [f"mail FROM:{_quoted(sender)}", f"rcpt TO:{_quoted(to)}", "data"]
         if any("\r" in each or "\n" in each for each in asked):
             raise ValueError("an address holds a line break")
         self.send("\r\n".join([*asked, ""]))
@@ -209,6 +209,10 @@ def _whole(body: bytes) -> bytes:
 
 def _goes_on(code: int) -> bool:
     return 200 <= code < 300
+
+
+_quoted = functools.lru_cache(maxsize=256)(smtplib.quoteaddr)
+"""An address as a command has it; the library reads it sign by sign, and the same few are told again and again."""
 
 
 @functools.cache

@@ -53,11 +53,13 @@ def _encoded(name: str, value: str) -> str:
     return Header(value, "utf-8", header_name=name).encode(linesep=_NEWLINE)
 
 
+@functools.lru_cache(maxsize=256)
 def mailbox(name: str, address: str) -> str:
     """A name and its address; a sign that no header can carry becomes a question mark, for the envelope decides."""
     return formataddr((clean(name), clean(address).encode("ascii", "replace").decode("ascii")))
 
 
+@functools.lru_cache(maxsize=16)
 def sent_by(sender: str) -> str:
     """The From header of an address, or of what already is a name with its address."""
     return sender if "<" in sender else formataddr(("Bongsu", sender))

@@ -7,6 +7,7 @@ from __future__ import annotations
 from collections import namedtuple
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from operator import itemgetter
 from sqlite3 import Cursor
 from typing import Any, NamedTuple
 
@@ -19,19 +20,11 @@ Given = Mapping[str, Any]
 
 
 class _Slot(NamedTuple):
-    """Where a value goes: which parameter's, the place in its list if it is one, and what it is unless given."""
+    """Where a value goes: which parameter's, and its place in a list if it is one; without a name it is ``always``."""
 
-    name: str
+    name: str | None
     at: int | None
-    otherwise: Any
-    required: bool
-    is_instant: bool
-
-    def value(self, given: Given) -> Any:
-        found = given[self.name] if self.required else given.get(self.name, self.otherwise)
-        if self.at is not None:
-            found = found[self.at]
-        return microseconds(found) if self.is_instant and found is not None else found
+    always: Any
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,14 +32,34 @@ class _Plan:
     """What the driver gets; ``row`` makes a row of its answer."""
 
     text: str
-    slots: Sequence[_Slot]
+    values: Callable[[Given], Sequence[Any]]
+    instants: Sequence[int]
     row: Callable[[Sequence[Any]], Any]
 
     def run(self, tx: Connection, given: Given) -> Cursor:
         driver = tx.connection.driver_connection
         assert driver is not None
-        cursor: Cursor = driver.execute(self.text, [slot.value(given) for slot in self.slots])
+        values = self.values(given)
+        if self.instants:
+            values = list(values)
+            for at in self.instants:
+                if values[at] is not None:
+                    values[at] = microseconds(values[at])
+        cursor: Cursor = driver.execute(self.text, values)
         return cursor
+
+
+def _picker(slots: Sequence[_Slot]) -> Callable[[Given], Sequence[Any]]:
+    """What picks the values of the slots."""
+    names = [each.name for each in slots if each.name is not None and each.at is None]
+    if len(names) == len(slots) > 1:
+        return itemgetter(*names)
+
+    def picked(given: Given) -> Sequence[Any]:
+        found = (each.always if each.name is None else given[each.name] for each in slots)
+        return [each if slot.at is None else each[slot.at] for slot, each in zip(slots, found, strict=True)]
+
+    return picked
 
 
 class Prepared:
@@ -87,13 +100,16 @@ class Prepared:
         state = made.construct_expanded_state(dict(given))
         spread = state.parameter_expansion.items()
         source = {name: (whole, at) for whole, names in spread for at, name in enumerate(names)}
-        slots = []
-        for each in state.positiontup or ():
+        slots, instants = [], []
+        for number, each in enumerate(state.positiontup or ()):
             name, at = source.get(each, (each, None))
             bind = made.binds[name]
-            slots.append(_Slot(name, at, state.parameters[each], bind.required, isinstance(bind.type, Instant)))
+            there = bind.required or name in given
+            slots.append(_Slot(name if there else None, at, state.parameters[each]))
+            if isinstance(bind.type, Instant):
+                instants.append(number)
         answers = self._statement.exported_columns
-        return _Plan(state.statement, slots, _maker(answers))
+        return _Plan(state.statement, _picker(slots), instants, _maker(answers))
 
 
 def _maker(columns: Iterable[ColumnElement[Any]]) -> Callable[[Sequence[Any]], Any]:

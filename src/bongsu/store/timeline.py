@@ -4,20 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from sqlalchemy import Connection, insert, select
+from sqlalchemy import Connection, select
 
 from bongsu.core.incident import Entry
-from bongsu.store.columns import pack, unpack
-from bongsu.store.prepared import Prepared
+from bongsu.store.columns import microseconds, pack, unpack
+from bongsu.store.many import Many
 from bongsu.store.schema import timeline
 
-_APPEND = Prepared(insert(timeline))
+_APPEND = Many("timeline", {"incident_id": "text", "at": "bigint", "what": "text", "facts": "text"})
 
 
 def append(tx: Connection, incident_id: str, entries: Sequence[Entry]) -> None:
     """Add lines."""
-    rows = [{"incident_id": incident_id, "at": e.at, "what": e.what, "facts": pack(e.facts)} for e in entries]
-    _APPEND.run(tx, *rows)
+    _APPEND.put(tx, [(incident_id, microseconds(e.at), e.what, pack(e.facts)) for e in entries])
 
 
 def of(tx: Connection, incident_id: str) -> list[Entry]:
