@@ -146,19 +146,15 @@ def link_of(context: Context, message: Message) -> str:
     return f"{context.public_url}/a/{token}"
 
 
-def finish(context: Context, results: Sequence[Result]) -> None:
-    """Write how attempts went, and what follows from a refusal, in one transaction."""
-    context.db.write(lambda tx: _finish(tx, context, results))
-
-
 def deliver(context: Context, message: Message) -> str:
     """Try one message once and write down how it went: accepted, retry or refused."""
     result = attempt(context, message)
-    finish(context, [result])
+    context.db.write(lambda tx: finish(tx, context, [result]))
     return result.outcome
 
 
-def _finish(tx: Transaction, context: Context, results: Sequence[Result]) -> None:
+def finish(tx: Transaction, context: Context, results: Sequence[Result]) -> None:
+    """Write how attempts went, and what follows from a refusal."""
     kept = outbox.finish(tx, results)
     suspects.clear(tx, [each.message.recipient.address for each in results if each.state == "accepted"])
     for each in results:

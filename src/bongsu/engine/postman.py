@@ -10,16 +10,18 @@ import logging
 import queue
 import threading
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from datetime import timedelta
+from functools import partial
 
 from bongsu.core.delivery import channel_of, next_attempt
 from bongsu.engine import deliver, relay
 from bongsu.engine.ahead import Ahead
 from bongsu.engine.context import Context
 from bongsu.store import outbox
+from bongsu.store.database import Transaction, after_commit
 from bongsu.store.outbox import LEASE, Message, Result
 from bongsu.telemetry import DWELL, JOB_FAILURES, count_delivery
 
@@ -92,12 +94,13 @@ class Postman:
                     taken.append(self._done.get_nowait())
             done = [each for each in taken if each is not None]
             ended = len(done) < len(taken)
+            under_way = list(done)
             try:
-                self._write(done)
+                self._write(done, partial(self._next, under_way))
             except Exception:
                 JOB_FAILURES.labels("results").inc()
                 log.exception("results not written; these messages may go out once more")
-            self._next(done)
+                self._next(under_way)
 
     def stop(self) -> None:
         """Finish what is under way."""
@@ -173,19 +176,26 @@ class Postman:
         with suppress(Exception):  # they are found again when it is sent, and a fault is seen there
             deliver.compose(self._context, message)
 
-    def _write(self, done: list[Done]) -> None:
+    def _write(self, done: list[Done], then: Callable[[], None]) -> None:
+        """Write results; ``then`` once they are committed: a kill repeats none of them, so the next mails may go."""
         results = [result for _, result in done if result is not None]
         untried = [message for message, result in done if result is None]
-        if results:
-            deliver.finish(self._context, results)
-        if untried:
-            self._context.db.write(lambda tx: outbox.let_go(tx, untried))
+
+        def job(tx: Transaction) -> None:
+            if results:
+                deliver.finish(tx, self._context, results)
+            if untried:
+                outbox.let_go(tx, untried)
+            after_commit(tx, then)
+
+        self._context.db.write(job)
 
     def _next(self, done: list[Done]) -> None:
-        """Their addresses are free for what waits behind them."""
+        """Their addresses are free for what waits behind them; each is freed once."""
         following: list[Message] = []
         with self._guard:
-            for message, _ in done:
+            while done:
+                message, _ = done.pop()
                 self._held.pop(message.id, None)
                 behind = self._behind[message.recipient.address]
                 if behind:

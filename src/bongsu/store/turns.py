@@ -1,7 +1,8 @@
 """Writes to SQLite, one transaction at a time: whoever has the turn commits for all who wait.
 
 One sync pays for many, nobody meets "database is locked", and a write that comes alone is committed by the thread that
-asked for it, without waking another.
+asked for it, without waking another. Who asked goes on once the disk has it; what was to follow the commit does not
+wait for that.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from sqlalchemy.engine import Engine
 AFTER: Final = "after commit"
 WRITES: Final = "writes"
 """What marks, in its ``info``, the connection that begins by locking the file."""
-_SYNC = getattr(os, "fdatasync", os.fsync)
+_SYNC = getattr(os, "fdatasync", os.fsync)  # macOS has only the latter
 _GROUP = 256
 """Jobs in one transaction at the most, so that an early one is not kept waiting for a flood."""
 
@@ -74,8 +75,10 @@ class Turns:
             if not isinstance(error, Exception):
                 raise
         else:
-            run(after)
-            self._sync(group)
+            try:
+                run(after)
+            finally:
+                self._sync(group)
         finally:
             for each in group:
                 each.done = True
