@@ -6,17 +6,15 @@ from collections.abc import Iterable
 from datetime import datetime
 
 from sqlalchemy import Connection, select
-from sqlalchemy.dialects.postgresql import insert as postgresql_insert
-from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 
 from bongsu.store.schema import heartbeats
+from bongsu.store.upsert import upsert
 
 
 def beat(tx: Connection, names: Iterable[str], at: datetime) -> None:
     """These were heard; an older time never takes the place of a newer one."""
-    insert = sqlite_insert if tx.dialect.name == "sqlite" else postgresql_insert
     for name in sorted(names):
-        put = insert(heartbeats).values(name=name, seen_at=at)
+        put = upsert(tx.dialect.name, heartbeats).values(name=name, seen_at=at)
         newer = heartbeats.c.seen_at < at
         tx.execute(put.on_conflict_do_update(index_elements=["name"], set_={"seen_at": at}, where=newer))
 

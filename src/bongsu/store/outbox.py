@@ -14,8 +14,6 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Row, Select, bindparam, func, insert, select, update
-from sqlalchemy.dialects.postgresql import insert as postgresql_insert
-from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 
 from bongsu.core.delivery import CHANNEL
 from bongsu.core.incident import Facts
@@ -24,18 +22,9 @@ from bongsu.store.columns import pack, unpack
 from bongsu.store.database import clock_of, database_clock
 from bongsu.store.prepared import Prepared
 from bongsu.store.schema import attempts, outbox
+from bongsu.store.upsert import upsert
 
 LEASE = timedelta(seconds=10)
-_PUT = {
-    "sqlite": sqlite_insert(outbox).on_conflict_do_nothing(index_elements=["message_id"]),
-    "postgresql": postgresql_insert(outbox).on_conflict_do_nothing(index_elements=["message_id"]),
-}
-_PUT_CLAIMED = {
-    dialect: Prepared(
-        put.values(leased_until=clock_of(dialect) + LEASE // timedelta(microseconds=1), fence=1).returning(outbox)
-    )
-    for dialect, put in _PUT.items()
-}
 
 # made once: making a statement costs more than running it, and these run at every look
 _PENDING = outbox.c.state == "pending"
@@ -104,10 +93,21 @@ def fresh(message_id: str, kind: str, to: Recipient, facts: Facts, decided_at: d
     return Message(0, message_id, "", kind, 0, 1, to, facts, decided_at, at, at, "pending", 0, 0)
 
 
+@functools.cache
+def _put(dialect: str) -> Any:
+    return upsert(dialect, outbox).on_conflict_do_nothing(index_elements=["message_id"])
+
+
+@functools.cache
+def _put_claimed(dialect: str) -> Prepared:
+    until = clock_of(dialect) + LEASE // timedelta(microseconds=1)
+    return Prepared(_put(dialect).values(leased_until=until, fence=1).returning(outbox))
+
+
 def put(tx: Connection, *messages: Message) -> None:
     """Add messages; one with the same Message-ID is there already and stays as it is."""
     if messages:
-        tx.execute(_PUT[tx.dialect.name], [_row(message) for message in messages])
+        tx.execute(_put(tx.dialect.name), [_row(message) for message in messages])
 
 
 def put_claimed(tx: Connection, messages: Sequence[Message]) -> list[Message]:
@@ -117,7 +117,7 @@ def put_claimed(tx: Connection, messages: Sequence[Message]) -> list[Message]:
     rows = [_row(message) for message in messages]
     for row in rows:
         del row["leased_until"], row["fence"]
-    put = _PUT_CLAIMED[tx.dialect.name]
+    put = _put_claimed(tx.dialect.name)
     return [message_of(row) for each in rows for row in put.all(tx, each)]
 
 
