@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
@@ -27,7 +27,7 @@ def engine(tmp_path: Path) -> Iterator[Engine]:
     db.close()
 
 
-def put(number: int) -> object:
+def put(number: int) -> Callable[[Connection], int]:
     def job(tx: Connection) -> int:
         tx.execute(text("INSERT INTO rows VALUES (:n)"), {"n": number})
         return number
