@@ -159,3 +159,15 @@ def test_a_connection_that_was_given_back_syncs_by_itself_again(engine: Engine) 
     turns.close()
     with engine.connect() as connection:
         assert connection.exec_driver_sql("PRAGMA synchronous").scalar() == 2
+
+
+def test_where_nothing_follows_the_commit_it_syncs_by_itself(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+    turns, syncs = Turns(engine), list[int]()
+    monkeypatch.setattr("bongsu.store.turns._SYNC", syncs.append)
+
+    def level(tx: Connection) -> object:
+        return tx.exec_driver_sql("PRAGMA synchronous").scalar()
+
+    assert [turns.write(level, alone=alone) for alone in (True, False, True, False)] == [2, 1, 2, 1]
+    assert len(syncs) == 2
+    turns.close()

@@ -60,12 +60,12 @@ class Database:
         """Run a job in a transaction and return its value once it is on disk; its exception is raised here.
 
         ``one_statement``: the job is known to run one. That is a transaction by itself on PostgreSQL: it waits once
-        for the database, where BEGIN, the statement and COMMIT would wait three times.
+        for the database, where BEGIN, the statement and COMMIT would wait three times. SQLite syncs in its commit then.
         """
         besides = ALONGSIDE.get()
         job = job if besides is None else _both(job, besides)
         if self._turns is not None:
-            value: T = self._turns.write(job)
+            value: T = self._turns.write(job, alone=one_statement)
             return value
         engine = self._of_one if one_statement and besides is None else self.engine
         for _ in range(_TRIES - 1):

@@ -27,10 +27,10 @@ _GROUP = 256
 class _Asked:
     """A job, and what has become of it."""
 
-    __slots__ = ("done", "failed", "job", "value")
+    __slots__ = ("alone", "done", "failed", "job", "value")
 
-    def __init__(self, job: Callable[[Connection], Any]) -> None:
-        self.job = job
+    def __init__(self, job: Callable[[Connection], Any], *, alone: bool) -> None:
+        self.job, self.alone = job, alone
         self.done = False
         self.value: Any = None
         self.failed: BaseException | None = None
@@ -44,12 +44,16 @@ class Turns:
         self._connection: Connection | None = None
         self._log: int | None = None
         """The write-ahead log, open to be synced."""
+        self._syncs_itself = True
         self._waiting: deque[_Asked] = deque()
         self._turn = threading.Lock()
 
-    def write(self, job: Callable[[Connection], Any]) -> Any:
-        """Run a job in a transaction and return its value once it is on disk; its exception is raised here."""
-        asked = _Asked(job)
+    def write(self, job: Callable[[Connection], Any], *, alone: bool = False) -> Any:
+        """Run a job in a transaction and return its value once it is on disk; its exception is raised here.
+
+        ``alone``: nothing is to follow the commit, so SQLite may sync in it, which spares a turn at Python.
+        """
+        asked = _Asked(job, alone=alone)
         self._waiting.append(asked)
         with self._turn:
             while not asked.done:  # else somebody has committed it in his turn
@@ -67,6 +71,7 @@ class Turns:
     def _commit(self, group: list[_Asked]) -> None:
         try:
             connection = self._connection or self._connect()
+            self._let_sync(connection, itself=all(each.alone for each in group))
             after = _alone(connection, *group) if len(group) == 1 else _together(connection, group)
         except BaseException as error:
             self._leave_no_transaction()
@@ -78,7 +83,8 @@ class Turns:
             try:
                 run(after)
             finally:
-                self._sync(group)
+                if not self._syncs_itself:
+                    self._sync(group)
         finally:
             for each in group:
                 each.done = True
@@ -86,10 +92,16 @@ class Turns:
     def _connect(self) -> Connection:
         connection = self._connection = self._engine.connect()
         connection.info[WRITES] = True
-        driver = connection.connection.driver_connection
-        assert driver is not None
-        driver.execute("PRAGMA synchronous=NORMAL")  # the sync of a commit is ours
+        self._syncs_itself = True
         return connection
+
+    def _let_sync(self, connection: Connection, *, itself: bool) -> None:
+        """Have SQLite sync in the commit, or leave that to us."""
+        if itself is not self._syncs_itself:
+            driver = connection.connection.driver_connection
+            assert driver is not None
+            driver.execute(f"PRAGMA synchronous={'FULL' if itself else 'NORMAL'}")
+            self._syncs_itself = itself
 
     def _sync(self, group: list[_Asked]) -> None:
         """Committed is what every process sees, and what a kill leaves; now a power cut leaves it, too."""
