@@ -168,6 +168,6 @@ def test_where_nothing_follows_the_commit_it_syncs_by_itself(engine: Engine, mon
     def level(tx: Connection) -> object:
         return tx.exec_driver_sql("PRAGMA synchronous").scalar()
 
-    assert [turns.write(level, alone=alone) for alone in (True, False, True, False)] == [2, 1, 2, 1]
+    assert [turns.write(level, nothing_follows=each) for each in (True, False, True, False)] == [2, 1, 2, 1]
     assert len(syncs) == 2
     turns.close()

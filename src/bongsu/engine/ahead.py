@@ -30,9 +30,14 @@ class _UnderWay:
     since: datetime
     ready: Ready | None = None
 
+    @property
+    def posted(self) -> bool:
+        """Whether the mail is in its envelope."""
+        return self.ready is not None and self.ready.posted
+
     def discard(self) -> None:
         """There will be no mail, unless it is posted already."""
-        if self.ready is None or not self.ready.posted:
+        if not self.posted:
             self.envelope.discard()
 
 
@@ -89,8 +94,7 @@ class Ahead:
     def tidy(self, *, everything: bool = False) -> None:
         """Throw away what nobody has asked for."""
         with self._guard:
-            old = [each for each in self._under_way.values() if everything or self._old(each)]
-            old = [each for each in old if each.ready is None or not each.ready.posted]
+            old = [each for each in self._under_way.values() if not each.posted and (everything or self._old(each))]
             for each in old:
                 del self._under_way[each.message.message_id]
         for each in old:

@@ -209,7 +209,7 @@ class Outgoing:
         room: Callable[[], bool],
         prepare: Callable[[Sequence[Message]], None],
     ) -> None:
-        """From now on ``take`` gets them while there is ``room``; ``prepare`` sees them before they are on disk."""
+        """From now on ``take`` gets them while there is ``room``; ``prepare`` sees them before the commit."""
         self._take, self._room, self._prepare = take, room, prepare
 
     def close(self) -> None:
@@ -222,12 +222,12 @@ class Outgoing:
         return self._take is not None and self._room()
 
     def prepare(self, messages: Sequence[Message]) -> None:
-        """They are about to be on disk, or not: nothing may leave the house yet."""
+        """They are about to be committed, or not: nothing may leave the house yet."""
         if self._prepare is not None:
             self._prepare(messages)
 
     def hand(self, messages: Sequence[Message]) -> None:
-        """They are on disk; once nobody sends here their lease runs out, and they are claimed like any other."""
+        """They are committed; once nobody sends here their lease runs out, and they are claimed like any other."""
         if self._take is not None:
             self._take(messages)
 

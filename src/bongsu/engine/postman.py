@@ -1,4 +1,4 @@
-"""Sends what is due on a few threads: one mail at a time to each address, in order, its result on disk before the next.
+"""Sends what is due on a few threads: one mail at a time to each address, in order, its result kept before the next.
 
 So a kill repeats at most one mail for each recipient, and no "resolved" overtakes the alarm. Messages are claimed in
 batches, and results are written in groups; what is held keeps its lease for as long as this process lives.
@@ -10,7 +10,7 @@ import logging
 import queue
 import threading
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from datetime import timedelta
@@ -94,13 +94,8 @@ class Postman:
                     taken.append(self._done.get_nowait())
             done = [each for each in taken if each is not None]
             ended = len(done) < len(taken)
-            under_way = list(done)
-            try:
-                self._write(done, partial(self._next, under_way))
-            except Exception:
-                JOB_FAILURES.labels("results").inc()
-                log.exception("results not written; these messages may go out once more")
-                self._next(under_way)
+            if done:
+                self._write(done)
 
     def stop(self) -> None:
         """Finish what is under way."""
@@ -176,8 +171,8 @@ class Postman:
         with suppress(Exception):  # they are found again when it is sent, and a fault is seen there
             deliver.compose(self._context, message)
 
-    def _write(self, done: list[Done], then: Callable[[], None]) -> None:
-        """Write results; ``then`` once they are committed: a kill repeats none of them, so the next mails may go."""
+    def _write(self, done: list[Done]) -> None:
+        """Write results. Once they are committed a kill repeats none of them, so the next mails may go."""
         results = [result for _, result in done if result is not None]
         untried = [message for message, result in done if result is None]
 
@@ -186,9 +181,14 @@ class Postman:
                 deliver.finish(tx, self._context, results)
             if untried:
                 outbox.let_go(tx, untried)
-            after_commit(tx, then)
+            after_commit(tx, partial(self._next, done))
 
-        self._context.db.write(job)
+        try:
+            self._context.db.write(job)
+        except Exception:
+            JOB_FAILURES.labels("results").inc()
+            log.exception("results not written; these messages may go out once more")
+            self._next(done)
 
     def _next(self, done: list[Done]) -> None:
         """Their addresses are free for what waits behind them; each is freed once."""

@@ -19,6 +19,7 @@ from sqlalchemy.engine import Engine
 from sqlalchemy.exc import DBAPIError, InvalidatePoolError
 from sqlalchemy.pool import QueuePool
 
+from bongsu.store.driver import driver_of
 from bongsu.store.turns import AFTER, WRITES, Turns, run
 from bongsu.telemetry import TRANSACTIONS_AGAIN
 
@@ -65,7 +66,7 @@ class Database:
         besides = ALONGSIDE.get()
         job = job if besides is None else _both(job, besides)
         if self._turns is not None:
-            value: T = self._turns.write(job, alone=one_statement)
+            value: T = self._turns.write(job, nothing_follows=one_statement)
             return value
         engine = self._of_one if one_statement and besides is None else self.engine
         for _ in range(_TRIES - 1):
@@ -110,7 +111,8 @@ def _both(job: Callable[[Connection], T], besides: Callable[[Connection], None])
 
 
 def after_commit(tx: Connection, then: Callable[[], None]) -> None:
-    """Have something small done once the transaction is on disk, and not at all if it never is."""
+    """Have something small done once the transaction is committed, and not at all if it never is; on SQLite before it
+    is synced, and in any case before whoever asked for it goes on."""
     tx.info[AFTER].append(then)
 
 
@@ -133,9 +135,7 @@ def _engine(url: str, is_sqlite: bool) -> Engine:
     @event.listens_for(engine, "begin")
     def _begin(connection: Connection) -> None:
         # past SQLAlchemy, which takes longer to hand these two words on than SQLite to obey them
-        driver = connection.connection.driver_connection
-        assert driver is not None
-        driver.execute("BEGIN IMMEDIATE" if connection.info.get(WRITES) else "BEGIN")
+        driver_of(connection).execute("BEGIN IMMEDIATE" if connection.info.get(WRITES) else "BEGIN")
 
     return engine
 

@@ -10,6 +10,8 @@ from typing import Any
 
 from sqlalchemy import Connection
 
+from bongsu.store.driver import driver_of
+
 PORTIONS = (256, 128, 64, 32, 16, 8, 4, 2, 1)
 """Rows in one statement on SQLite. Its driver lets other threads run Python at every step of a statement and has to win
 it back afterwards: row by row that takes several times as long while a storm of requests is being read. Few sizes, for
@@ -27,8 +29,7 @@ class Many:
     def put(self, tx: Connection, rows: Sequence[tuple[Any, ...]]) -> None:
         """Insert or change rows, in their order; no key may be there twice."""
         if tx.dialect.name == "sqlite":
-            driver = tx.connection.driver_connection
-            assert driver is not None
+            driver = driver_of(tx)
             for some in portions(rows):
                 driver.execute(self._values[len(some)], tuple(chain.from_iterable(some)))
         elif rows:

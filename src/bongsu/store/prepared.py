@@ -15,6 +15,7 @@ from sqlalchemy import Connection
 from sqlalchemy.sql.expression import ColumnElement, Delete, Insert, Select, Update
 
 from bongsu.store.columns import Instant, instant, microseconds
+from bongsu.store.driver import driver_of
 
 Given = Mapping[str, Any]
 
@@ -37,15 +38,13 @@ class _Plan:
     row: Callable[[Sequence[Any]], Any]
 
     def run(self, tx: Connection, given: Given) -> Cursor:
-        driver = tx.connection.driver_connection
-        assert driver is not None
         values = self.values(given)
         if self.instants:
             values = list(values)
             for at in self.instants:
                 if values[at] is not None:
                     values[at] = microseconds(values[at])
-        cursor: Cursor = driver.execute(self.text, values)
+        cursor: Cursor = driver_of(tx).execute(self.text, values)
         return cursor
 
 

@@ -16,6 +16,8 @@ from typing import Any, Final
 from sqlalchemy import Connection
 from sqlalchemy.engine import Engine
 
+from bongsu.store.driver import driver_of
+
 AFTER: Final = "after commit"
 WRITES: Final = "writes"
 """What marks, in its ``info``, the connection that begins by locking the file."""
@@ -27,10 +29,10 @@ _GROUP = 256
 class _Asked:
     """A job, and what has become of it."""
 
-    __slots__ = ("alone", "done", "failed", "job", "value")
+    __slots__ = ("done", "failed", "job", "nothing_follows", "value")
 
-    def __init__(self, job: Callable[[Connection], Any], *, alone: bool) -> None:
-        self.job, self.alone = job, alone
+    def __init__(self, job: Callable[[Connection], Any], *, nothing_follows: bool) -> None:
+        self.job, self.nothing_follows = job, nothing_follows
         self.done = False
         self.value: Any = None
         self.failed: BaseException | None = None
@@ -48,12 +50,12 @@ class Turns:
         self._waiting: deque[_Asked] = deque()
         self._turn = threading.Lock()
 
-    def write(self, job: Callable[[Connection], Any], *, alone: bool = False) -> Any:
+    def write(self, job: Callable[[Connection], Any], *, nothing_follows: bool = False) -> Any:
         """Run a job in a transaction and return its value once it is on disk; its exception is raised here.
 
-        ``alone``: nothing is to follow the commit, so SQLite may sync in it, which spares a turn at Python.
+        ``nothing_follows`` the commit: then SQLite may sync in it, which spares a turn at Python.
         """
-        asked = _Asked(job, alone=alone)
+        asked = _Asked(job, nothing_follows=nothing_follows)
         self._waiting.append(asked)
         with self._turn:
             while not asked.done:  # else somebody has committed it in his turn
@@ -71,7 +73,7 @@ class Turns:
     def _commit(self, group: list[_Asked]) -> None:
         try:
             connection = self._connection or self._connect()
-            self._let_sync(connection, itself=all(each.alone for each in group))
+            self._let_sync(connection, itself=all(each.nothing_follows for each in group))
             after = _alone(connection, *group) if len(group) == 1 else _together(connection, group)
         except BaseException as error:
             self._leave_no_transaction()
@@ -92,15 +94,12 @@ class Turns:
     def _connect(self) -> Connection:
         connection = self._connection = self._engine.connect()
         connection.info[WRITES] = True
-        self._syncs_itself = True
         return connection
 
     def _let_sync(self, connection: Connection, *, itself: bool) -> None:
         """Have SQLite sync in the commit, or leave that to us."""
         if itself is not self._syncs_itself:
-            driver = connection.connection.driver_connection
-            assert driver is not None
-            driver.execute(f"PRAGMA synchronous={'FULL' if itself else 'NORMAL'}")
+            driver_of(connection).execute(f"PRAGMA synchronous={'FULL' if itself else 'NORMAL'}")
             self._syncs_itself = itself
 
     def _sync(self, group: list[_Asked]) -> None:
@@ -116,7 +115,7 @@ class Turns:
     def _hang_up(self, connection: Connection) -> None:
         connection.invalidate()  # the next one is to sync by itself again
         connection.close()
-        self._connection = None
+        self._connection, self._syncs_itself = None, True
         if self._log is not None:
             os.close(self._log)
             self._log = None

@@ -43,7 +43,10 @@ class Demand:
     def __init__(self, load: Adjustable, scenario: Scenario, plateau: float) -> None:
         """``plateau``: the arrivals per real second that were found for it before."""
         self._load, self._scenario, self._plateau = load, scenario, plateau
-        self._cores = scenario.machines * scenario.size
+        self._share = (scenario.plateau - scenario.own_cost) / (1 - scenario.own_cost)
+        """The plateau's visits as a share of those at full CPU."""
+        self._pace = scenario.plateau * scenario.machines * scenario.size
+        """The plateau's CPU seconds in a real second."""
         self._second: dict[str, Any] = {"at": None, "rate": None}
         self._ended: list[int] = []
         """Visits of each whole second at the peak."""
@@ -67,8 +70,7 @@ class Demand:
             if not self._over:
                 self._load.rate(self._full_rate())
         if minutes >= self._scenario.peak_minutes and not self._over:
-            self._over, own = True, self._scenario.own_cost
-            self._plateau = self._full_rate() * (self._scenario.plateau - own) / (1 - own)
+            self._over, self._plateau = True, self._full_rate() * self._share
             self._load.rate(self._plateau)
         since = (minutes - self._scenario.peak_minutes) * 60 / self._scenario.speed
         if news and not self._frozen and since >= SETTLES:
@@ -84,17 +86,15 @@ class Demand:
         """Visits that end in a second of full CPU; as the plateau's rate says until the peak has shown it."""
         if self._ended:
             return sum(self._ended) / len(self._ended)
-        own = self._scenario.own_cost
-        return self._plateau * (1 - own) / (self._scenario.plateau - own)
+        return self._plateau / self._share
 
     def _at_plateau(self, at: float, machines: dict[str, dict[str, Any]]) -> None:
         """The rate that brings the CPU used to the plan's within the horizon, at what a visit costs."""
         began, used, sent = self._began = self._began or (at, _used(machines), self._sent)
-        pace = self._scenario.plateau * self._cores
         spent, visits = _used(machines) - used, self._sent - sent
-        cost = (spent + KNOWN * pace / self._plateau) / (visits + KNOWN)
-        behind = pace * (at - began) - spent
-        self._load.rate(pace / cost * min(MORE, max(LESS, 1 + behind / (pace * HORIZON))))
+        cost = (spent + KNOWN * self._pace / self._plateau) / (visits + KNOWN)
+        behind = self._pace * (at - began) - spent
+        self._load.rate(self._pace / cost * min(MORE, max(LESS, 1 + behind / (self._pace * HORIZON))))
 
 
 def _used(machines: dict[str, dict[str, Any]]) -> float:
