@@ -7,9 +7,10 @@ from typing import Any
 
 import pytest
 
-from bongsu.core.alert import Alert, identity
+from bongsu.core.alert import Alert
 from bongsu.core.routing import Destination
-from bongsu.engine.known import Known, Touched
+from bongsu.engine.known import Arrival, Arriving, Known, Touched
+from bongsu.store.alerts import identity
 
 NOW = datetime(2026, 1, 5, 9, 0, tzinfo=UTC)
 HOUR = timedelta(hours=1)
@@ -84,3 +85,36 @@ def test_a_destination_was_decided_on_lately_for_a_second_however_many_others_co
         assert touched.lately([here], at) is (step < 10), at
     kept = len(touched._decided) + len(touched._before)
     assert kept <= 24, "what is older is forgotten"
+
+
+def test_of_two_that_were_written_at_once_the_later_one_is_known() -> None:
+    known, resolved = Known(), KEPT._replace(ends_at=NOW)
+    older = known.missing(KEPT, identity(KEPT.labels), NOW)
+    newer = known.missing(resolved, identity(resolved.labels), NOW + timedelta(milliseconds=1))
+    assert older and newer
+    known.written([newer])
+    known.written([older])
+    assert known.missing(KEPT, identity(KEPT.labels), NOW + timedelta(seconds=1)) is not None
+
+
+def arrival(rows: int) -> Arrival:
+    row = ("f", "", 0, 0, 0, "", "", "")
+    return Arrival(rows, [row] * rows, [], frozenset(), lambda _: None, lambda _: None)
+
+
+def test_who_keeps_alerts_takes_what_has_come_up_to_a_good_transaction() -> None:
+    arriving = Arriving()
+    for _ in range(3):
+        arriving.put(arrival(300))
+    assert [len(each.rows) for each in arriving.take()] == [300, 300]
+    arriving.put(arrival(1))
+    assert [len(each.rows) for each in arriving.take()] == [300, 1]
+
+
+def test_each_who_keeps_alerts_is_woken_once_at_the_end() -> None:
+    arriving = Arriving()
+    arriving.put(arrival(1))
+    arriving.wake()
+    arriving.wake()
+    assert len(arriving.take()) == 1
+    assert arriving.take() == []

@@ -86,7 +86,7 @@ def test_every_table_of_the_last_release_has_a_row_here(released: Database) -> N
 
 
 def test_nothing_of_the_last_release_is_lost(released: Database) -> None:
-    numbers = [number for number, _ in migrate.migrations()]
+    numbers = [number for number, *_ in migrate.migrations()]
     assert migrate.migrate(released) == numbers[RELEASED:]
     made = inspect(released.engine)
     assert set(made.get_table_names()) - {"migrations"} == set(metadata.tables)

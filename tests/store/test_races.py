@@ -138,8 +138,9 @@ def test_alerts_that_arrive_while_their_destination_is_decided_on_wait_for_nobod
     now = world.clock.now()
     to = Destination("shop", "at-once", "")
     early, late = (
-        alerts.row_of(Alert({"alertname": name}, now, now + timedelta(minutes=5)), name, microseconds(now), to)
+        alerts.row_of(alert, alerts.identity(alert.labels), microseconds(now), to)
         for name in ("early", "late")
+        for alert in [Alert({"alertname": name}, now, now + timedelta(minutes=5))]
     )
     world.context.db.write(lambda tx: alerts.put(tx, [early]), one_statement=True)
 
@@ -158,8 +159,9 @@ def test_two_servers_that_would_decide_on_the_same_take_turns(pair: tuple[World,
     now = world.clock.now()
     to = [Destination("shop", "at-once", group) for group in ("first", "second")]
     rows = [
-        alerts.row_of(Alert({"alertname": each.group}, now, now + timedelta(minutes=5)), each.group, 1, each)
+        alerts.row_of(alert, alerts.identity(alert.labels), 1, each)
         for each in to
+        for alert in [Alert({"alertname": each.group}, now, now + timedelta(minutes=5))]
     ]
     world.context.db.write(lambda tx: alerts.put(tx, rows))
     holds = threading.Event()

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import hashlib
 import re
 from collections.abc import Mapping
 from datetime import datetime, timedelta
 from functools import lru_cache
-from itertools import chain
 from typing import NamedTuple
 
 SERVICE_LABEL = "bongsu_service"
@@ -45,11 +43,6 @@ class Alert(NamedTuple):
     generator_url: str = ""
 
     @property
-    def fingerprint(self) -> str:
-        """16 hex digits that depend on the labels alone, in any order."""
-        return digest(identity(self.labels))
-
-    @property
     def name(self) -> str:
         """The ``alertname`` label, or a word for its absence."""
         return self.labels.get("alertname", "unnamed")
@@ -57,13 +50,3 @@ class Alert(NamedTuple):
     def firing(self, now: datetime) -> bool:
         """Whether it has not ended yet."""
         return self.ends_at > now
-
-
-def identity(labels: Mapping[str, str]) -> str:
-    """What makes two alerts the same: the labels in the order of their names, as one text."""
-    return "\xff".join(chain.from_iterable(sorted(labels.items())))
-
-
-def digest(text: str) -> str:
-    """16 hex digits of an identity."""
-    return hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=8).hexdigest()

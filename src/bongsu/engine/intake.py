@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 from functools import partial
 
 from bongsu.core import escalation, maintenance
-from bongsu.core.alert import HEARTBEAT_LABEL, Alert, digest, identity
+from bongsu.core.alert import HEARTBEAT_LABEL, Alert
 from bongsu.core.incident import SILENCE, Entry, Facts, Muted, Seen
 from bongsu.core.maintenance import BEYOND, Maintenance
 from bongsu.core.policy import ON_CALL_ALONE, Policy
@@ -88,12 +88,12 @@ def _arrival(
         if heartbeats and alert.labels.get(HEARTBEAT_LABEL) in heartbeats:
             beats |= {alert.labels[HEARTBEAT_LABEL]} if alert.ends_at > now else set()
             continue
-        who = identity(alert.labels)
+        who = alerts.identity(alert.labels)
         mark = missing(alert, who, now)
         if mark is None:
             continue
         to = route(alert.labels)
-        rows.append(alerts.row_of(alert, digest(who), received_at, to))
+        rows.append(alerts.row_of(alert, who, received_at, to))
         marks.append(mark)
         if to is not None:
             touched.add(to)

@@ -22,7 +22,8 @@ TRACED = 30
 LATELY = timedelta(seconds=1)
 """For how long after a decision the next alerts of the same destination wait for others."""
 _MOST = 200_000
-_AT_ONCE = 256
+_AT_ONCE = 512
+"""Alerts from which on a transaction is large enough: more of them would only make others wait."""
 
 
 Mark = tuple[int, int, datetime, datetime, datetime]
@@ -41,7 +42,7 @@ class Known:
         self._trust = trust
         self._marks: dict[int, Mark] = {}
 
-    def missing(self, alert: Alert, identity: str, now: datetime) -> Mark | None:
+    def missing(self, alert: Alert, identity: bytes, now: datetime) -> Mark | None:
         """What to remember of an alert once it is on disk; None when the disk is right without it.
 
         ``identity``: that of its labels.
@@ -64,11 +65,14 @@ class Known:
         return mark if 2 * (known_ends - now) < ends - now else None
 
     def written(self, marks: Sequence[Mark]) -> None:
-        """These are on disk now."""
+        """These are on disk now, but for those that came before what is known already."""
         if len(self._marks) + len(marks) > _MOST:
             self._marks.clear()
+        known = self._marks
         for mark in marks:
-            self._marks[mark[0]] = mark
+            before = known.get(mark[0])
+            if before is None or before[4] <= mark[4]:
+                known[mark[0]] = mark
 
 
 There = Callable[[Callable[[], None]], object]
@@ -92,7 +96,7 @@ class Arrival:
 
 
 class Arriving:
-    """Arrivals that wait for the disk. Whoever keeps them takes all at once: one sync pays for many."""
+    """Arrivals that wait for the disk. Whoever keeps them takes many at once: one sync pays for all."""
 
     def __init__(self) -> None:
         self._waiting: queue.SimpleQueue[Arrival | None] = queue.SimpleQueue()
@@ -102,16 +106,22 @@ class Arriving:
         self._waiting.put(arrival)
 
     def wake(self) -> None:
-        """Let whoever waits in ``take`` go on without an arrival."""
+        """Let one who waits in ``take`` go on without an arrival."""
         self._waiting.put(None)
 
     def take(self) -> list[Arrival]:
-        """Wait for an arrival, and take it with all that have come meanwhile."""
-        taken = [self._waiting.get()]
+        """Wait for an arrival, and take it with those that have come meanwhile."""
+        taken: list[Arrival] = []
+        size = 0
+        each = self._waiting.get()
         with suppress(queue.Empty):
-            while len(taken) < _AT_ONCE:
-                taken.append(self._waiting.get_nowait())
-        return [arrival for arrival in taken if arrival is not None]
+            while each is not None:
+                taken.append(each)
+                size += len(each.rows)
+                if size >= _AT_ONCE:
+                    break
+                each = self._waiting.get_nowait()
+        return taken
 
 
 class Touched:

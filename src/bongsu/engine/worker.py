@@ -71,7 +71,9 @@ class Worker:
             loops.append(("heartbeats", self._beat, heartbeat.EVERY, threading.Event()))
         self._wakes = list(dict.fromkeys(each[3] for each in loops))
         self._threads = [threading.Thread(target=self._loop, args=each, name=each[0], daemon=True) for each in loops]
-        self._threads.append(threading.Thread(target=self._keep, name="keep", daemon=True))
+        self._keepers = context.db.writers
+        for _ in range(self._keepers):
+            self._threads.append(threading.Thread(target=self._keep, name="keep", daemon=True))
         self._writer = threading.Thread(target=self._postman.write, name="results", daemon=True)
 
     def start(self) -> None:
@@ -84,7 +86,8 @@ class Worker:
         self._stop.set()
         for wake in self._wakes:
             wake.set()
-        self._context.arriving.wake()
+        for _ in range(self._keepers):
+            self._context.arriving.wake()
         for thread in self._threads:
             thread.join(timeout=10)
         self._postman.stop()

@@ -6,9 +6,11 @@ The hot path: rows go to the driver as they are. The labels and texts are one JS
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import lru_cache
 from typing import Any
 
 import msgspec
@@ -18,6 +20,7 @@ from bongsu.core.alert import Alert
 from bongsu.core.routing import Destination
 from bongsu.store.columns import microseconds, pack, unpack
 from bongsu.store.many import Many, put_together
+from bongsu.store.places import forget, places
 from bongsu.store.prepared import Prepared
 from bongsu.store.schema import alerts
 from bongsu.store.schema import undecided as waiting
@@ -45,21 +48,24 @@ class Kept:
 Row8 = tuple[str, str, int, int, int, str, str, str]
 """(fingerprint, body, starts_at, ends_at, received_at, service, policy, group)."""
 
-_MANY = Many(
-    "alerts",
-    {
-        "fingerprint": "text", "body": "text", "starts_at": "bigint", "ends_at": "bigint", "received_at": "bigint",
-        "service": "text", "policy": "text", "group_key": "text",
-    },
-    """(fingerprint) DO UPDATE SET
+_COLUMNS = {
+    "fingerprint": "text", "body": "text", "starts_at": "bigint", "ends_at": "bigint", "received_at": "bigint",
+    "service": "text", "policy": "text", "group_key": "text",
+}  # fmt: skip
+_CHANGES = """DO UPDATE SET
   body = excluded.body,
   starts_at = CASE WHEN alerts.ends_at > excluded.received_at AND alerts.starts_at < excluded.starts_at
     THEN alerts.starts_at ELSE excluded.starts_at END,
   ends_at = excluded.ends_at, received_at = excluded.received_at,
-  service = excluded.service, policy = excluded.policy, group_key = excluded.group_key""",
-)  # fmt: skip
-
+  service = excluded.service, policy = excluded.policy, group_key = excluded.group_key
+  WHERE alerts.received_at NOT BETWEEN excluded.received_at + 1 AND excluded.received_at + 60000000"""
+"""What came before does not replace what came after it, when two are written at once. But for a minute only: else one
+whose clock was wrong could not be put right."""
+_MANY = Many("alerts", _COLUMNS, f"(fingerprint) {_CHANGES}")
+_NUMBERED = Many("alerts", {"id": "bigint", **_COLUMNS}, f"(id) {_CHANGES}")
 _UNDECIDED = Many("undecided", {"service": "text", "policy": "text", "group_key": "text", "since": "bigint"})
+_IN_ORDER = msgspec.json.Encoder(order="deterministic").encode
+_since_1970 = lru_cache(4096)(microseconds)  # alerts that come together begin and end together
 _ALL = 2**31 - 1
 _NOWHERE = Destination("", "", "")
 # made once: in a storm of alerts, making a statement costs more than running it
@@ -95,23 +101,40 @@ _THESE = (
 _TAKE = delete(waiting).where(waiting.c.id.in_(_THESE)).returning(*_WAITS, waiting.c.since)
 
 
-def row_of(alert: Alert, fingerprint: str, received_at: int, to: Destination | None) -> Row8:
-    """An alert as a row; one that nobody is responsible for is kept too, without a service. ``received_at``: in
-    microseconds."""
-    labels, starts_at, ends_at, annotations, generator_url = alert
-    text = pack((labels, annotations, generator_url))  # as a Body, and faster than through one
-    return fingerprint, text, microseconds(starts_at), microseconds(ends_at), received_at, *(to or _NOWHERE)
+def identity(labels: Mapping[str, str]) -> bytes:
+    """What makes two alerts the same: their labels as JSON, in the order of their names, which is how they are kept."""
+    return _IN_ORDER(labels)
+
+
+def fingerprint(who: bytes) -> str:
+    """16 hex digits of an identity."""
+    return hashlib.blake2b(who, digest_size=8).hexdigest()
+
+
+def row_of(alert: Alert, who: bytes, received_at: int, to: Destination | None) -> Row8:
+    """An alert as a row; one that nobody is responsible for is kept too, without a service.
+
+    ``who``: its labels' identity. ``received_at``: in microseconds.
+    """
+    _, starts_at, ends_at, annotations, generator_url = alert
+    text = pack((msgspec.Raw(who), annotations, generator_url))  # as a Body, and faster than through one
+    return fingerprint(who), text, _since_1970(starts_at), _since_1970(ends_at), received_at, *(to or _NOWHERE)
 
 
 def put(tx: Connection, rows: Sequence[Row8], *, decided: bool = False) -> None:
     """Keep the newest state of alerts; one that still fires keeps its first start. Their destinations are undecided,
     unless they are ``decided`` on in the same transaction.
     """
-    # no statement may touch a row twice; in the order of the fingerprints, so that two writers cannot wait for each
-    # other, and each page of their index is gone through once
-    newest = sorted({row[0]: row for row in rows}.values())
+    newest = {row[0]: row for row in rows}.values()  # no statement may touch a row twice
     since = {} if decided else {row[5:]: row[4] for row in newest if row[5]}
-    put_together(tx, _MANY, newest, _UNDECIDED, [(*to, at) for to, at in since.items()])
+    others = [(*to, at) for to, at in since.items()]
+    if tx.dialect.name == "sqlite":
+        _NUMBERED.put(tx, places(tx).numbered(newest))
+        _UNDECIDED.put(tx, others)
+    else:
+        # in the order of the fingerprints, so that two writers cannot wait for each other, and each page of their index
+        # is gone through once
+        put_together(tx, _MANY, sorted(newest), _UNDECIDED, others)
 
 
 def undecided(tx: Connection, by: datetime) -> set[Destination]:
@@ -152,6 +175,7 @@ def ended(tx: Connection, since: datetime, now: datetime) -> set[Destination]:
 
 def prune(tx: Connection, before: datetime, most: int) -> int:
     """Forget at most so many alerts that ended before a time; how many."""
+    forget(tx)
     ended = select(alerts.c.id).where(alerts.c.ends_at < before).limit(most)
     return tx.execute(delete(alerts).where(alerts.c.id.in_(ended))).rowcount
 

@@ -40,7 +40,7 @@ class Copy:
     @property
     def too_new(self) -> bool:
         """Whether a newer Bongsu made it."""
-        return bool(self.schema - {number for number, _ in migrations()})
+        return bool(self.schema - {number for number, *_ in migrations()})
 
 
 @dataclass(frozen=True, slots=True)

@@ -33,6 +33,8 @@ _RACES = {"40001": "serialization", "40P01": "deadlock", "23505": "unique"}
 """PostgreSQL's codes for what another server's transaction may do to ours; the next attempt sees what it wrote."""
 _TRIES = 4
 _CONNECT_S = 5
+SEVERAL = 2
+"""Storms that PostgreSQL takes at once: the next is on its way while one is being committed."""
 _RESTED_S = 1.0
 """A connection that has rested for longer is asked first whether it is still there."""
 ALONGSIDE: ContextVar[Callable[[Connection], None] | None] = ContextVar("alongside", default=None)
@@ -51,6 +53,11 @@ class Database:
         self.engine = _engine(url, self.is_sqlite)
         self._turns = Turns(self.engine) if self.is_sqlite else None
         self._of_one = self.engine.execution_options(isolation_level="AUTOCOMMIT")
+
+    @property
+    def writers(self) -> int:
+        """How many transactions of a storm are worth having under way at once."""
+        return 1 if self.is_sqlite else SEVERAL
 
     def read(self, job: Callable[[Connection], T]) -> T:
         """Run a job that only reads; fetch everything inside it."""
@@ -119,7 +126,8 @@ def after_commit(tx: Connection, then: Callable[[], None]) -> None:
 def _engine(url: str, is_sqlite: bool) -> Engine:
     if not is_sqlite:
         asked = {"application_name": SERVING, "connect_timeout": _CONNECT_S}
-        engine = create_engine(url, pool_size=8, max_overflow=8, connect_args=asked)
+        # the one that rested least: a session knows its statements, so few of them are cheaper than many
+        engine = create_engine(url, pool_size=8, max_overflow=8, pool_use_lifo=True, connect_args=asked)
         _ask_the_rested(engine)
         return engine
     engine = create_engine(url, poolclass=QueuePool, pool_size=8, max_overflow=24)

@@ -54,12 +54,12 @@ class Many:
 def put_together(
     tx: Connection, many: Many, rows: Sequence[tuple[Any, ...]], other: Many, others: Sequence[tuple[Any, ...]]
 ) -> None:
-    """Put rows of two tables; PostgreSQL takes them in one statement."""
-    if tx.dialect.name == "sqlite" or not (rows and others):
+    """Put rows of two tables in one statement, of PostgreSQL."""
+    if rows and others:
+        tx.exec_driver_sql(f"WITH others AS ({other.unfolded}) {many.unfolded}", columns(others) + columns(rows))
+    else:
         many.put(tx, rows)
         other.put(tx, others)
-    else:
-        tx.exec_driver_sql(f"WITH others AS ({other.unfolded}) {many.unfolded}", columns(others) + columns(rows))
 
 
 def columns(rows: Sequence[tuple[Any, ...]]) -> tuple[list[Any], ...]:

@@ -137,7 +137,7 @@ alerts = Table(
     Column("service", Text, nullable=False),
     Column("policy", Text, nullable=False),
     Column("group_key", Text, nullable=False),
-    Index("alerts_fingerprint", "fingerprint", unique=True),
+    Index("alerts_fingerprint", "fingerprint", unique=True).ddl_if("postgresql"),
     Index("alerts_group", "service", "policy", "group_key"),
 )
 

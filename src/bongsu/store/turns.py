@@ -21,6 +21,8 @@ from bongsu.store.driver import driver_of
 AFTER: Final = "after commit"
 WRITES: Final = "writes"
 """What marks, in its ``info``, the connection that begins by locking the file."""
+LEARNT: Final = "learnt"
+"""What was read on it, or written and not committed yet, and is kept in its ``info`` until something fails."""
 _SYNC = getattr(os, "fdatasync", os.fsync)  # macOS has only the latter
 _GROUP = 256
 """Jobs in one transaction at the most, so that an early one is not kept waiting for a flood."""
@@ -76,7 +78,7 @@ class Turns:
             self._let_sync(connection, itself=all(each.nothing_follows for each in group))
             after = _alone(connection, *group) if len(group) == 1 else _together(connection, group)
         except BaseException as error:
-            self._leave_no_transaction()
+            self._leave_nothing()
             for each in group:
                 each.failed = error
             if not isinstance(error, Exception):
@@ -120,11 +122,13 @@ class Turns:
             os.close(self._log)
             self._log = None
 
-    def _leave_no_transaction(self) -> None:
-        """Where COMMIT itself fails SQLAlchemy does not roll back, and no transaction could begin on it any more."""
+    def _leave_nothing(self) -> None:
+        """What was learnt may be wrong now. And where COMMIT itself fails SQLAlchemy does not roll back, and no
+        transaction could begin on it any more."""
         connection = self._connection
         if connection is None:
             return
+        connection.info.pop(LEARNT, None)
         driver = connection.connection.driver_connection
         if driver is not None and driver.in_transaction:
             self._hang_up(connection)
@@ -157,5 +161,6 @@ def _together(connection: Connection, group: list[_Asked]) -> list[Callable[[], 
                     asked.value = asked.job(connection)
                 after += mine
             except Exception as error:
+                connection.info.pop(LEARNT, None)
                 asked.failed = error
     return after
