@@ -91,7 +91,8 @@ def test_of_two_that_were_written_at_once_the_later_one_is_known() -> None:
     known, resolved = Known(), KEPT._replace(ends_at=NOW)
     older = known.missing(KEPT, identity(KEPT.labels), NOW)
     newer = known.missing(resolved, identity(resolved.labels), NOW + timedelta(milliseconds=1))
-    assert older and newer
+    assert older
+    assert newer
     known.written([newer])
     known.written([older])
     assert known.missing(KEPT, identity(KEPT.labels), NOW + timedelta(seconds=1)) is not None

@@ -53,7 +53,9 @@ class Fails(Exception):
     """A job that ends so."""
 
 
-def putting(names: Sequence[str], step: int, *, prunes: bool = False, fails: bool = False) -> Callable[[Connection], None]:
+def putting(
+    names: Sequence[str], step: int, *, prunes: bool = False, fails: bool = False
+) -> Callable[[Connection], None]:
     at = T0 + timedelta(hours=step)
     made = [Alert({"alertname": each}, at, at + timedelta(minutes=5), {"summary": str(step)}) for each in names]
     rows = [alerts.row_of(each, alerts.identity(each.labels), microseconds(at), None) for each in made]
@@ -105,7 +107,7 @@ def test_an_alert_has_one_row_and_it_says_what_came_last(steps: Sequence[Put | E
             found = [(each.alert.name, int(each.alert.annotations["summary"])) for each in kept]
             assert len({name for name, _ in found}) == len(found)
             assert fresh.items() <= set(found) <= {**told, **fresh}.items()
-            assert isinstance(doing, Put) and doing.forgets or len(found) == len({**told, **fresh})
+            assert (isinstance(doing, Put) and doing.forgets) or len(found) == len({**told, **fresh})
             told = dict(found)
 
 

@@ -328,6 +328,19 @@ def test_what_was_to_wait_is_due_at_once_unless_it_was_tried(db: Database) -> No
     assert db.write(lambda tx: outbox.claim(tx, now, 10)) == [], "a retry keeps its own time"
 
 
+def test_texts_are_kept_as_they_are(db: Database) -> None:
+    texts = ["봉수 🔥", '{"a",b} NULL \\x00', "'; --", ""]
+    db.write(lambda tx: timeline.append(tx, "i1", [Entry(T0, each, {"said": each}) for each in texts]))
+    assert [(each.what, each.facts["said"]) for each in db.read(lambda tx: timeline.of(tx, "i1"))] == [
+        (each, each) for each in texts
+    ]
+    groups, later = [HERE._replace(group=each) for each in texts], T0 + timedelta(hours=1)
+    db.write(
+        lambda tx: alerts.put(tx, [row(Alert({"alertname": to.group or "A"}, T0, later), T0, to) for to in groups])
+    )
+    assert {each.to for each in db.read(lambda tx: alerts.firing(tx, T0))} == set(groups)
+
+
 def test_what_came_before_does_not_replace_what_came_after_it(db: Database) -> None:
     alert, later = Alert({"alertname": "A"}, T0, T0 + timedelta(hours=1)), T0 + timedelta(seconds=1)
     keep(db, alert._replace(ends_at=later), later)

@@ -125,6 +125,8 @@ def after_commit(tx: Connection, then: Callable[[], None]) -> None:
 
 def _engine(url: str, is_sqlite: bool) -> Engine:
     if not is_sqlite:
+        from bongsu.store import arrays  # noqa: F401 - tells the driver, which is not loaded for SQLite, before it is asked
+
         asked = {"application_name": SERVING, "connect_timeout": _CONNECT_S}
         # the one that rested least: a session knows its statements, so few of them are cheaper than many
         engine = create_engine(url, pool_size=8, max_overflow=8, pool_use_lifo=True, connect_args=asked)

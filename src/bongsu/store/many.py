@@ -62,9 +62,11 @@ def put_together(
         other.put(tx, others)
 
 
-def columns(rows: Sequence[tuple[Any, ...]]) -> tuple[list[Any], ...]:
+def columns(rows: Sequence[tuple[Any, ...]]) -> tuple[Any, ...]:
     """As PostgreSQL's driver wants them."""
-    return tuple(list(column) for column in zip(*rows, strict=True))
+    from bongsu.store.arrays import packed
+
+    return tuple(packed(column) for column in zip(*rows, strict=True))
 
 
 def portions(rows: Sequence[tuple[Any, ...]]) -> Iterator[Sequence[tuple[Any, ...]]]:
