@@ -145,6 +145,8 @@ def test_alerts_are_listed_by_state_and_receiver(server: Server) -> None:
         (b'[{"labels": {"a": ""}}]', "$[0].labels: empty"),
         (b'[{"labels": {"a-b": "x"}}]', "'a-b' is not a label name"),
         (b'[{"labels": {"a": "x"}, "startsAt": "yesterday"}]', "$[0].startsAt"),
+        (b'[{"labels": {"a": "x"}, "endsAt": "' + b"2" * 65 + b'"}]', "length <= 64 - at `$[0].endsAt`"),
+        (b'[{"labels": {"a": "x"}, "startsAt": 5}]', "$[0].startsAt"),
         (b'[{"labels": {"a": "x"}, "startsAt": "2026-01-05T20:00:00"}]', "$[0].startsAt: has no time zone"),
         (b'[{"labels": {"a": "x"}, "startsAt": "2026-01-05T20:00:00Z", "endsAt": "2026-01-05T19:00:00Z"}]', "after"),
     ],
@@ -156,10 +158,11 @@ def test_bad_alerts_are_refused_with_their_place(server: Server, body: bytes, wh
 
 
 def test_a_bad_alert_does_not_take_the_good_ones_with_it(server: Server) -> None:
-    body = b'[{"labels": {}}, {"labels": {"alertname": "Good", "service": "shop"}}, {"labels": {"a b": "c"}}]'
+    body = b'[{"labels": {}}, {"labels": {"alertname": "Good", "service": "shop"}}, {"labels": {"a b": "c"}},'
+    body += b' {"labels": {"alertname": "Late"}, "endsAt": "tomorrow"}]'
     status, said = server.ask("POST", "/api/v2/alerts", body)
     assert status == 400
-    assert ("$[0]" in said, "$[1]" in said, "$[2]" in said) == (True, False, True)
+    assert [f"$[{n}]" in said for n in range(4)] == [True, False, True, True]
     assert "Good" in names(server)
 
 

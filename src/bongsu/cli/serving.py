@@ -94,9 +94,7 @@ def run(config: Path, log_level: str) -> None:
         signal.signal(each, stop)
     gc.collect()
     gc.freeze()  # what is there now stays; looking through it again and again would hold up a mail now and then
-    gc.set_threshold(
-        5_000, 20
-    )  # nor is a storm of alerts, which are many and hold no cycles, to be looked through often
+    gc.set_threshold(5_000, 20)  # nor need a storm of alerts, which hold no cycles, be looked through often
     worker.start()
     try:
         with asyncio.Runner(loop_factory=settings.get_loop_factory()) as runner:

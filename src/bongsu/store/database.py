@@ -33,7 +33,7 @@ _RACES = {"40001": "serialization", "40P01": "deadlock", "23505": "unique"}
 """PostgreSQL's codes for what another server's transaction may do to ours; the next attempt sees what it wrote."""
 _TRIES = 4
 _CONNECT_S = 5
-SEVERAL = 2
+_SEVERAL = 2
 """Storms that PostgreSQL takes at once: the next is on its way while one is being committed."""
 _RESTED_S = 1.0
 """A connection that has rested for longer is asked first whether it is still there."""
@@ -57,7 +57,7 @@ class Database:
     @property
     def writers(self) -> int:
         """How many transactions of a storm are worth having under way at once."""
-        return 1 if self.is_sqlite else SEVERAL
+        return 1 if self.is_sqlite else _SEVERAL
 
     def read(self, job: Callable[[Connection], T]) -> T:
         """Run a job that only reads; fetch everything inside it."""

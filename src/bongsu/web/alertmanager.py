@@ -7,7 +7,7 @@ import uuid
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 from functools import lru_cache
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
 from litestar import Request, Response, Router, delete, get, post
@@ -34,6 +34,8 @@ MANY_ALERTS = 16 * 1024 * 1024
 UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 """What reading a body may raise; the last when it is nested too deeply."""
 _Request = Request[Any, Any, Any]
+_Moment = Annotated[str, msgspec.Meta(max_length=64)]
+"""A time as it is sent: short, for those that were read are remembered."""
 
 
 class PostedAlert(msgspec.Struct, rename="camel", gc=False):
@@ -42,8 +44,8 @@ class PostedAlert(msgspec.Struct, rename="camel", gc=False):
 
     labels: dict[str, str]
     annotations: dict[str, str] = {}
-    starts_at: str | None = None
-    ends_at: str | None = None
+    starts_at: _Moment | None = None
+    ends_at: _Moment | None = None
     generator_url: str = msgspec.field(default="", name="generatorURL")
 
 
