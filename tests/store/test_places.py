@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from sqlalchemy import Connection, text
 
@@ -97,6 +97,7 @@ def take(step: int, doing: Put | Elsewhere, ours: Database, other: Database) -> 
     return {name: step for names, _, fails in doing.jobs if not fails for name in names}
 
 
+@settings(max_examples=60, deadline=None)
 @given(st.lists(STEPS, max_size=12))
 def test_an_alert_has_one_row_and_it_says_what_came_last(steps: Sequence[Put | Elsewhere]) -> None:
     told: dict[str, int] = {}
