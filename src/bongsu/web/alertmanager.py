@@ -108,8 +108,8 @@ def _moment(text: str) -> datetime | None:
 @lru_cache(4096)
 def _plain_moment(text: str | None) -> datetime | None:
     """One that plainly has no fault."""
-    at = _moment(text) if text is not None else None
-    return None if at is None or at.year == 1 or moment_faults(at) else at
+    at = _said(text)
+    return None if moment_faults(at) else at
 
 
 def moment_faults(at: datetime | None) -> list[str]:
