@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import timedelta
@@ -17,6 +18,7 @@ from bongsu.core.schedule import Recipient
 from bongsu.engine import ahead, deliver
 from bongsu.engine.context import Context
 from bongsu.engine.postman import Postman
+from bongsu.ports import Envelope
 from bongsu.store import outbox
 from bongsu.store.database import Transaction, after_commit
 from bongsu.store.outbox import Message
@@ -43,15 +45,15 @@ class Stage:
         to = Recipient("person:jimin", "Kim Jimin", "jimin@example.com", "en")
         return outbox.fresh(f"<{number}@example.com>", "test", to, {"by": "a test"}, now, now)
 
-    def put(self, number: int, *, fails: bool = False, begun: bool = True) -> None:
+    def put(self, *numbers: int, fails: bool = False, begun: bool = True) -> None:
         """As the engine does it: written as claimed, begun with, handed over once it is committed."""
 
         def job(tx: Transaction) -> None:
-            claimed = outbox.put_claimed(tx, [self.message(number)])
+            claimed = outbox.put_claimed(tx, [self.message(number) for number in numbers])
             self.context.outgoing.prepare(claimed)
             after_commit(tx, lambda: self.context.outgoing.hand(claimed))
             if begun:
-                wait_for("the envelope", lambda: self.ready(number))
+                wait_for("the envelope", lambda: self.ready(numbers[0]))
             assert self.handler.got == [], "nothing leaves the house before it is committed"
             if fails:
                 raise OSError("no space left on device")
@@ -60,7 +62,11 @@ class Stage:
 
     def ready(self, number: int) -> bool:
         under_way = self.postman._ahead._under_way.get(f"<{number}@example.com>")
-        return under_way is not None and under_way.envelope.heard()
+        return under_way is not None and under_way.ready.envelope is not None and under_way.ready.envelope.heard()
+
+    def envelope_of(self, message: Message) -> Envelope | None:
+        """The envelope that is opened for a message."""
+        return self.postman._ahead._under_way[message.message_id].ready.envelope
 
     def ids(self) -> list[bytes]:
         lines = [line for _, body in self.handler.got for line in body.splitlines()]
@@ -130,6 +136,7 @@ def test_an_envelope_that_was_open_for_too_long_is_not_used(stage: Stage, monkey
     ready = stage.postman._ahead.take(claimed)
     assert ready is not None
     assert ready.envelope is None, "it is thrown away"
+    assert ready.body is not None
     assert b"<1@example.com>" in ready.body
 
 
@@ -178,3 +185,44 @@ def test_what_is_posted_is_not_thrown_away_before_it_is_answered(stage: Stage, m
     assert ready.envelope is not None
     assert ready.envelope.answer() == "250 kept"
     assert stage.ids() == [b"<1@example.com>"]
+
+
+def test_while_the_result_of_a_mail_goes_to_disk_the_next_to_its_address_is_announced(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    opened: list[tuple[int, int]] = []
+
+    def follow(self: ahead.Ahead, message: Message, body: bytes | None) -> None:
+        really(self, message, body)
+        if stage.envelope_of(message) is not None:
+            opened.append((len(stage.ids()), accepted(stage)))
+
+    really = ahead.Ahead.follow
+    monkeypatch.setattr(ahead.Ahead, "follow", follow)
+    composed = Counter[str]()
+    words = deliver.compose
+
+    def compose(context: Context, message: Message) -> bytes:
+        composed[message.message_id] += 1
+        return words(context, message)
+
+    monkeypatch.setattr(deliver, "compose", compose)
+    stage.put(*range(1, 6), begun=False)
+    wait_for("their acceptance", lambda: accepted(stage) == 5)
+    assert stage.ids() == [b"<%d@example.com>" % number for number in range(1, 6)]
+    assert opened == [(number, number - 1) for number in range(1, 5)], "open before the result is kept"
+    assert stage.handler.said.count("MAIL") == 1 + 5
+    assert len(stage.handler.sessions) == 1
+    assert set(composed.values()) == {1}, "words are found once"
+
+
+def test_half_of_the_connections_are_left_to_others(stage: Stage) -> None:
+    mails = [stage.message(number) for number in (1, 2)]
+    stage.postman._ahead.follow(mails[0], None)
+    stage.postman._ahead.follow(mails[1], b"a mail")
+    assert stage.envelope_of(mails[0]) is not None
+    assert stage.envelope_of(mails[1]) is None
+    second = stage.postman._ahead.take(mails[1])
+    assert second is not None
+    assert (second.body, second.envelope) == (b"a mail", None), "its words are found all the same"
+    stage.postman._ahead.tidy(everything=True)

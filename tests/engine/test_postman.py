@@ -27,8 +27,8 @@ from tests.support import free_port, wait_for
 class Sink:
     """A mail server that keeps what it takes and treats some addresses badly."""
 
-    def __init__(self, port: int) -> None:
-        self.port = port
+    def __init__(self, port: int, *, pipelining: bool) -> None:
+        self.port, self.pipelining = port, pipelining
         self.got: list[tuple[str, str]] = []
         self.at_rcpt: set[str] = set()
         self.at_data: dict[str, str] = {}
@@ -46,6 +46,10 @@ class Sink:
         if self._controller is not None:
             self._controller.stop()
             self._controller = None
+
+    async def handle_EHLO(self, server: Any, session: Any, envelope: Any, name: str, told: list[str]) -> list[str]:  # noqa: N802
+        session.host_name = name
+        return [*told[:-1], *(["250-PIPELINING"] if self.pipelining else []), told[-1]]
 
     async def handle_RCPT(self, server: Any, session: Any, envelope: Any, address: str, options: Any) -> str:  # noqa: N802
         if address in self.at_rcpt:
@@ -118,9 +122,9 @@ class Stage:
         return self.context.db.read(lambda tx: outbox.search(tx, limit=1000))
 
 
-@pytest.fixture
-def stage(database_url: str, tmp_path: Path) -> Iterator[Stage]:
-    world, sink = World(database_url, tmp_path), Sink(free_port())
+@pytest.fixture(params=[False, True], ids=["step-by-step", "pipelining"])
+def stage(request: pytest.FixtureRequest, database_url: str, tmp_path: Path) -> Iterator[Stage]:
+    world, sink = World(database_url, tmp_path), Sink(free_port(), pipelining=request.param)
     made = Stage(world, sink)
     sink.open()
     made.start()

@@ -15,7 +15,6 @@ from bongsu.core.delivery import channel_of
 from bongsu.engine import deliver
 from bongsu.engine.context import Context
 from bongsu.engine.deliver import Ready
-from bongsu.ports import Envelope
 from bongsu.store.outbox import Message
 
 log = logging.getLogger("bongsu.ahead")
@@ -26,19 +25,8 @@ FORGOTTEN = timedelta(seconds=2)
 @dataclass(slots=True)
 class _UnderWay:
     message: Message
-    envelope: Envelope
+    ready: Ready
     since: datetime
-    ready: Ready | None = None
-
-    @property
-    def posted(self) -> bool:
-        """Whether the mail is in its envelope."""
-        return self.ready is not None and self.ready.posted
-
-    def discard(self) -> None:
-        """There will be no mail, unless it is posted already."""
-        if not self.posted:
-            self.envelope.discard()
 
 
 class Ahead:
@@ -62,8 +50,22 @@ class Ahead:
                     return
                 before = self._under_way.pop(each.message_id, None)
                 if before is not None:  # of a transaction that failed
-                    before.discard()
-                self._under_way[each.message_id] = _UnderWay(each, envelope, now)
+                    before.ready.discard()
+                self._under_way[each.message_id] = _UnderWay(each, Ready(envelope=envelope), now)
+
+    def follow(self, message: Message, body: bytes | None) -> None:
+        """The mail before it to the same address is taken, and its result on the way to disk: open the next envelope.
+
+        Half of the connections are left to others. ``body``: the mail, if its words are found already. Never waits.
+        """
+        now = self._context.wall.now()
+        with self._guard:
+            opened = sum(each.ready.envelope is not None for each in self._under_way.values())
+            envelope = None
+            if opened < max(1, self._context.senders // 2):
+                envelope = self._context.notifier.open(message.recipient.address)
+            if body is not None or envelope is not None:
+                self._under_way[message.message_id] = _UnderWay(message, Ready(body, envelope), now)
 
     def post(self, message: Message) -> None:
         """It is committed: find its words, and put them into the envelope if that is open by now. Never waits."""
@@ -71,11 +73,10 @@ class Ahead:
             found = self._under_way.get(message.message_id)
             if found is None or found.message != message or self._old(found):
                 return
-            found.ready = self._words(found)
-            if found.ready is None:
-                del self._under_way[message.message_id]
-            else:
+            if self._has_words(found):
                 found.ready.post_at_once()
+            else:
+                del self._under_way[message.message_id]
 
     def take(self, message: Message) -> Ready | None:
         """What is ready; None when nobody has begun with it."""
@@ -84,29 +85,32 @@ class Ahead:
         if found is None:
             return None
         if found.message != message:
-            found.discard()
+            found.ready.discard()
             return None
-        ready = found.ready or self._words(found)
-        if ready is not None and self._old(found):
-            ready.discard()  # a relay waits only so long for a mail; one that is posted stays
-        return ready
+        if self._old(found):
+            found.ready.discard()  # a relay waits only so long for a mail; one that is posted stays
+        return found.ready if self._has_words(found) else None
 
     def tidy(self, *, everything: bool = False) -> None:
         """Throw away what nobody has asked for."""
         with self._guard:
-            old = [each for each in self._under_way.values() if not each.posted and (everything or self._old(each))]
+            waiting = [each for each in self._under_way.values() if not each.ready.posted]
+            old = [each for each in waiting if everything or self._old(each)]
             for each in old:
                 del self._under_way[each.message.message_id]
         for each in old:
-            each.discard()
+            each.ready.discard()
 
-    def _words(self, found: _UnderWay) -> Ready | None:
+    def _has_words(self, found: _UnderWay) -> bool:
+        """Whether its words are found, now at the latest; if there are none its envelope is thrown away."""
         try:
-            return Ready(deliver.compose(self._context, found.message), found.envelope)
+            if found.ready.body is None:
+                found.ready.body = deliver.compose(self._context, found.message)
         except Exception:  # met again, and counted, when it is sent the ordinary way
             log.exception("no words for a mail", extra={"message_id": found.message.message_id})
-            found.envelope.discard()
-            return None
+            found.ready.discard()
+            return False
+        return True
 
     def _old(self, found: _UnderWay) -> bool:
         return self._context.wall.now() - found.since > FORGOTTEN

@@ -48,9 +48,9 @@ def claim(context: Context, limit: int = 16) -> list[Message]:
 
 @dataclass(slots=True)
 class Ready:
-    """A mail, and the envelope that is being opened for it, if one is."""
+    """A mail, once its words are found, and the envelope that is being opened for it, if one is."""
 
-    body: bytes
+    body: bytes | None = None
     envelope: Envelope | None = None
     posted: bool = False
 
@@ -61,7 +61,7 @@ class Ready:
 
     def post(self) -> Envelope | None:
         """Put it into its envelope once that is open; None when it does not open."""
-        if self.envelope is not None and not self.posted:
+        if self.envelope is not None and self.body is not None and not self.posted:
             if self.envelope.accepted():
                 self.posted = True
                 self.envelope.post(self.body)
@@ -101,12 +101,11 @@ def attempt(context: Context, message: Message, ready: Ready | None = None) -> R
 def _hand_over(context: Context, message: Message, ready: Ready | None) -> str:
     channel = channel_of(message.recipient.address)
     if channel is None:
-        if ready is None:
-            ready = Ready(compose(context, message))
-        envelope = ready.post()
-        if envelope is None:
-            return context.notifier.send(Letter(message.recipient.address, ready.body))
-        return envelope.answer()
+        envelope = None if ready is None else ready.post()
+        if envelope is not None:
+            return envelope.answer()
+        body = None if ready is None else ready.body
+        return context.notifier.send(Letter(message.recipient.address, body or compose(context, message)))
     if channel not in context.channels:
         raise Rejected(Reason.REFUSED, f"there is no channel {channel!r} in the configuration any more")
     return context.channels[channel].say(*brief(context, message))

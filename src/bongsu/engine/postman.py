@@ -133,43 +133,46 @@ class Postman:
             self._pool.submit(self._send, message)
 
     def _send(self, message: Message) -> None:
-        ready = self._ahead.take(message)
+        ready, mail = self._ahead.take(message), channel_of(message.recipient.address) is None
         posted = ready is not None and ready.posted
-        if self._context.relay.down and not posted and channel_of(message.recipient.address) is None:
+        if self._context.relay.down and mail and not posted:
             if ready is not None:
                 ready.discard()
             self._done.put((message, None))
             return
+        following, body = self._behind_it(message) if mail else None, None
         try:
+            if ready is not None and ready.post() is not None:
+                body = self._words_of(following)  # while the relay looks at this one
             result = deliver.attempt(self._context, message, ready)
         except Exception as error:  # a fault of ours must not hold the address up, nor be tried without end
             JOB_FAILURES.labels("delivery").inc()
             log.exception("delivery failed", extra={"message_id": message.message_id})
             now, wait = self._context.wall.now(), next_attempt(message.attempts + 1, message.message_id)
             result = Result(message, "pending", now, "retry:error", type(error).__name__, now + wait)
+        if following is not None and not self._context.relay.down:
+            self._ahead.follow(following, body)
+        self._done.put((message, result))
         count_delivery(result.outcome)
         if result.state == "accepted":
             due = message.due_at if message.attempts == 0 else message.written_at
             DWELL.observe((result.at - due).total_seconds())
-        self._done.put((message, result))
-        self._think_ahead(message.recipient.address)
 
     def _prepare(self, messages: Sequence[Message]) -> None:
         """Begin before the commit; when much is to be sent already, that would be for nothing."""
         if not self._held:
             self._ahead.begin(messages)
 
-    def _think_ahead(self, address: str) -> None:
-        """Find the words of the address's next mail while the result of this one goes to disk."""
+    def _behind_it(self, message: Message) -> Message | None:
+        """The next mail to its address, which cannot go before the result of this one is kept."""
         with self._guard:
-            behind = self._behind.get(address)
-            following = behind[0] if behind else None
-        if following is not None:
-            self._find_words(following)
+            behind = self._behind.get(message.recipient.address)
+            return behind[0] if behind else None
 
-    def _find_words(self, message: Message) -> None:
-        with suppress(Exception):  # they are found again when it is sent, and a fault is seen there
-            deliver.compose(self._context, message)
+    def _words_of(self, following: Message | None) -> bytes | None:
+        with suppress(Exception):  # they are looked for again when it is sent, and a fault is seen there
+            return None if following is None else deliver.compose(self._context, following)
+        return None
 
     def _write(self, done: list[Done]) -> None:
         """Write results. Once they are committed a kill repeats none of them, so the next mails may go."""
@@ -204,6 +207,7 @@ class Postman:
                     del self._behind[message.recipient.address]
             claim = self._more and len(self._held) <= MOST_HELD // 2
         for message in following:
+            self._ahead.post(message)
             self._submit(message)
         if claim:
             self._context.mail_due.set()

@@ -7,7 +7,7 @@ import re
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from itsdangerous import BadData, Signer, URLSafeTimedSerializer
+from itsdangerous import BadData, Signer, URLSafeTimedSerializer, base64_encode, want_bytes
 from itsdangerous.timed import TimestampSigner
 
 from bongsu.core.errors import BongsuError
@@ -35,8 +35,15 @@ class _At(TimestampSigner):
         return self._at
 
 
+class _Serializer(URLSafeTimedSerializer):
+    """Does not try to make so short a text shorter: that took longer than all else about a mail."""
+
+    def dump_payload(self, obj: Any) -> bytes:
+        return base64_encode(want_bytes(self.serializer.dumps(obj)))
+
+
 def _serializer(key: bytes, at: datetime, purpose: str = _PURPOSE) -> URLSafeTimedSerializer:
-    return URLSafeTimedSerializer(key, salt=purpose, signer=_At, signer_kwargs={"key_derivation": "hmac", "at": at})
+    return _Serializer(key, salt=purpose, signer=_At, signer_kwargs={"key_derivation": "hmac", "at": at})
 
 
 def sign(key: bytes, incident_id: str, recipient_id: str, at: datetime) -> str:

@@ -93,21 +93,24 @@ def fresh(message_id: str, kind: str, to: Recipient, facts: Facts, decided_at: d
     return Message(0, message_id, "", kind, 0, 1, to, facts, decided_at, at, at, "pending", 0, 0)
 
 
-@functools.cache
-def _put(dialect: str) -> Any:
+def _anew(dialect: str) -> Any:
     return upsert(dialect, outbox).on_conflict_do_nothing(index_elements=["message_id"])
+
+
+@functools.cache
+def _put(dialect: str) -> Prepared:
+    return Prepared(_anew(dialect))
 
 
 @functools.cache
 def _put_claimed(dialect: str) -> Prepared:
     until = clock_of(dialect) + LEASE // timedelta(microseconds=1)
-    return Prepared(_put(dialect).values(leased_until=until, fence=1).returning(outbox))
+    return Prepared(_anew(dialect).values(leased_until=until, fence=1).returning(outbox))
 
 
 def put(tx: Connection, *messages: Message) -> None:
     """Add messages; one with the same Message-ID is there already and stays as it is."""
-    if messages:
-        tx.execute(_put(tx.dialect.name), [_row(message) for message in messages])
+    _put(tx.dialect.name).run(tx, *map(_row, messages))
 
 
 def put_claimed(tx: Connection, messages: Sequence[Message]) -> list[Message]:
