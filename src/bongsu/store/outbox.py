@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Row, Select, bindparam, func, insert, select, update
+from sqlalchemy import BigInteger, ColumnElement, Connection, Row, bindparam, func, insert, select, update
 
 from bongsu.core.delivery import CHANNEL
 from bongsu.core.incident import Facts
@@ -27,6 +27,7 @@ from bongsu.store.upsert import upsert
 LEASE = timedelta(seconds=10)
 
 # made once: making a statement costs more than running it, and these run at every look
+_NOW = bindparam("now", type_=outbox.c.due_at.type)
 _PENDING = outbox.c.state == "pending"
 _COUNTS = select(outbox.c.state, func.count()).group_by(outbox.c.state)
 _OVERDUE = (
@@ -126,33 +127,39 @@ def put_claimed(tx: Connection, messages: Sequence[Message]) -> list[Message]:
 
 def claim(tx: Connection, now: datetime, limit: int, *, mail: bool = True, lease: timedelta = LEASE) -> list[Message]:
     """Take due messages that nobody holds, for as long as the lease lasts; without ``mail`` only other channels'."""
+    given = {"now": now, "most": limit, "lease": lease // timedelta(microseconds=1)}
+    taken = _claim(tx.dialect.name, mail).all(tx, given)
+    return sorted(map(message_of, taken), key=lambda message: (message.due_at, message.id))
+
+
+@functools.cache
+def _claim(dialect: str, mail: bool) -> Prepared:
     free = (
         select(outbox.c.id)
-        .where(_ready(tx.dialect.name, now, mail))
+        .where(_ready(dialect, _NOW, mail))
         .order_by(outbox.c.due_at, outbox.c.id)
-        .limit(limit)
+        .limit(bindparam("most"))
         .with_for_update(skip_locked=True)
         .cte("free")
         .prefix_with("MATERIALIZED", dialect="postgresql")  # or the planner may run the LIMIT once for every row
     )
-    taken = (
+    until = clock_of(dialect) + bindparam("lease", type_=BigInteger)
+    return Prepared(
         update(outbox)
         .where(outbox.c.id.in_(select(free.c.id)))
-        .values(leased_until=_until(tx, lease), fence=outbox.c.fence + 1)
+        .values(leased_until=until, fence=outbox.c.fence + 1)
         .returning(outbox)
     )
-    return sorted((message_of(row) for row in tx.execute(taken)), key=lambda message: (message.due_at, message.id))
 
 
 def is_due(tx: Connection, now: datetime, *, mail: bool = True) -> bool:
     """Whether a claim would find anything; reading it disturbs nobody."""
-    return bool(tx.execute(_is_due(tx.dialect.name, mail), {"now": now}).scalar())
+    return bool(_is_due(tx.dialect.name, mail).column(tx, {"now": now})[0])
 
 
 @functools.cache
-def _is_due(dialect: str, mail: bool) -> Select[Any]:
-    now = bindparam("now", type_=outbox.c.due_at.type)
-    return select(select(outbox.c.id).where(_ready(dialect, now, mail)).exists())
+def _is_due(dialect: str, mail: bool) -> Prepared:
+    return Prepared(select(select(outbox.c.id).where(_ready(dialect, _NOW, mail)).exists()))
 
 
 def next_due(tx: Connection) -> datetime | None:
@@ -329,7 +336,7 @@ def recipients_of(tx: Connection, beginning: str) -> tuple[Recipient, ...]:
     return tuple(message_of(row).recipient for row in tx.execute(query))
 
 
-def _ready(dialect: str, now: datetime | ColumnElement[datetime], mail: bool) -> ColumnElement[bool]:
+def _ready(dialect: str, now: ColumnElement[datetime], mail: bool) -> ColumnElement[bool]:
     ready = (outbox.c.state == "pending") & (outbox.c.due_at <= now) & (outbox.c.leased_until < clock_of(dialect))
     return ready if mail else ready & outbox.c.address.startswith(CHANNEL, autoescape=True)
 
