@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from datetime import datetime, timedelta
-from functools import lru_cache
 from typing import NamedTuple
 
 SERVICE_LABEL = "bongsu_service"
@@ -16,18 +14,14 @@ RESOLVES_AFTER = timedelta(minutes=5)
 """How long an alert fires that came without an end and is not sent again."""
 
 
-_LABEL = re.compile(r"[a-zA-Z_][a-zA-Z0-9_]*")
-
-
 def label_name(text: str) -> bool:
-    """Whether a label may have this name."""
-    return _LABEL.fullmatch(text) is not None
+    """Whether a label may have this name: a letter or ``_``, then letters, digits and ``_``, all of ASCII."""
+    return text.isascii() and text.isidentifier()
 
 
-@lru_cache(maxsize=1024)
-def label_names(texts: tuple[str, ...]) -> bool:
-    """Whether labels may have these names: asked of every alert, and few differ."""
-    return all(map(label_name, texts))
+def label_names(texts: Collection[str]) -> bool:
+    """Whether labels may have these names. Asked of every alert."""
+    return all(map(str.isidentifier, texts)) and "".join(texts).isascii()
 
 
 class Alert(NamedTuple):

@@ -87,7 +87,7 @@ def read_alerts(body: bytes, context: Context) -> tuple[list[Alert], list[str]]:
     for number, each in enumerate(posted):
         labels, starts, ends = each.labels, _plain_moment(each.starts_at), _plain_moment(each.ends_at)
         # almost every alert is plainly right, and a storm brings many thousand a second
-        if starts and ends and starts <= ends and labels and all(labels.values()) and label_names((*labels,)):
+        if starts and ends and starts <= ends and labels and all(labels.values()) and label_names(labels):
             good.append(Alert(labels, to_service(starts), to_service(ends), each.annotations, each.generator_url))
         elif faults := _faults(each):
             problems += [f"$[{number}]{fault}" for fault in faults]
