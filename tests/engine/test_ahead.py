@@ -216,6 +216,21 @@ def test_while_the_result_of_a_mail_goes_to_disk_the_next_to_its_address_is_anno
     assert set(composed.values()) == {1}, "words are found once"
 
 
+def test_a_mail_that_is_begun_with_already_gets_no_second_envelope(stage: Stage) -> None:
+    first = stage.smtp.open("jimin@example.com")
+    assert first is not None
+    stage.smtp.send(LETTER)  # over a second connection
+    assert first.accepted()
+    first.post(LETTER.body)
+    assert first.answer() == "250 kept"
+    stage.handler.got.clear()
+    stage.put(1, 2)
+    wait_for("their acceptance", lambda: accepted(stage) == 2)
+    assert stage.ids() == [b"<1@example.com>", b"<2@example.com>"]
+    assert not stage.postman._ahead._under_way
+    assert len(stage.smtp._all) == len(stage.smtp._resting), "no connection is held for nothing"
+
+
 def test_half_of_the_connections_are_left_to_others(stage: Stage) -> None:
     mails = [stage.message(number) for number in (1, 2)]
     stage.postman._ahead.follow(mails[0], None)

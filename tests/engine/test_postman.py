@@ -80,7 +80,7 @@ class Stage:
     def __init__(self, world: World, sink: Sink) -> None:
         smtp = Smtp("127.0.0.1", sink.port, "bongsu@example.com", timeout=1, total=2, connections=4)
         self.context = replace(world.context, wall=SystemClock(), notifier=smtp, senders=4)
-        self.smtp, self.sink = smtp, sink
+        self.world, self.smtp, self.sink = world, smtp, sink
         self._numbers = 0
         self.postman = Postman(self.context)
         self._ended = threading.Event()
@@ -232,3 +232,17 @@ def test_what_was_written_as_claimed_is_handed_over_and_claimed_by_nobody_else(s
     assert not stage.context.db.read(lambda tx: outbox.is_due(tx, now))
     stage.context.outgoing.hand([claimed])
     wait_for("it", lambda: stage.states()["accepted"] == 1)
+
+
+def test_a_postman_that_is_stopped_in_a_storm_leaves_the_rest_to_the_next_and_doubles_nothing(stage: Stage) -> None:
+    stage.put(*(f"p{n % 3}@example.com" for n in range(300)))
+    sink, now = stage.sink, stage
+    for enough in (15, 60, 120):
+        wait_for("some of them", lambda enough=enough: len(sink.got) >= enough)  # type: ignore[misc]
+        now.stop()
+        assert now.states()["pending"] > 0
+        now = Stage(stage.world, sink)
+        now.start()
+    wait_for("all of them", lambda: stage.states()["accepted"] == 300)
+    now.stop()
+    assert len(sink.got) == len(set(sink.got)) == 300

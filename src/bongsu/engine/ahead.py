@@ -48,9 +48,7 @@ class Ahead:
                 envelope = self._context.notifier.open(each.recipient.address)
                 if envelope is None:
                     return
-                before = self._under_way.pop(each.message_id, None)
-                if before is not None:  # of a transaction that failed
-                    before.ready.discard()
+                self._forget(each)
                 self._under_way[each.message_id] = _UnderWay(each, Ready(envelope=envelope), now)
 
     def follow(self, message: Message, body: bytes | None) -> None:
@@ -60,6 +58,11 @@ class Ahead:
         """
         now = self._context.wall.now()
         with self._guard:
+            before = self._under_way.get(message.message_id)
+            if before is not None and before.message == message:  # begun with when it was written
+                before.ready.body = before.ready.body or body
+                return
+            self._forget(message)
             opened = sum(each.ready.envelope is not None for each in self._under_way.values())
             envelope = None
             if opened < max(1, self._context.senders // 2):
@@ -100,6 +103,12 @@ class Ahead:
                 del self._under_way[each.message.message_id]
         for each in old:
             each.ready.discard()
+
+    def _forget(self, message: Message) -> None:
+        """One of this name was begun with in a transaction that failed."""
+        before = self._under_way.pop(message.message_id, None)
+        if before is not None:
+            before.ready.discard()
 
     def _has_words(self, found: _UnderWay) -> bool:
         """Whether its words are found, now at the latest; if there are none its envelope is thrown away."""

@@ -49,6 +49,9 @@ class Postman:
         self._context = context
         self._pool = ThreadPoolExecutor(context.senders + _BESIDE, thread_name_prefix="sender")
         self._guard = threading.Lock()
+        self._gate = threading.Lock()
+        """Whoever puts mails on their way has it; once it ends nothing sets out any more."""
+        self._ending = False
         self._held: dict[int, Message] = {}
         self._behind: dict[str, deque[Message]] = {}
         """By address: the messages that wait for the one under way."""
@@ -100,7 +103,9 @@ class Postman:
     def stop(self) -> None:
         """Finish what is under way."""
         self._context.outgoing.close()
-        self._pool.shutdown(wait=True, cancel_futures=True)
+        with self._gate:
+            self._ending = True
+        self._pool.shutdown(wait=True)
         self._ahead.tidy(everything=True)
         self._done.put(None)
 
@@ -124,18 +129,21 @@ class Postman:
                     free.append(message)
                 else:
                     behind.append(message)
-        for message in free:
-            self._ahead.post(message)
-            self._submit(message)
+        self._set_out(free)
 
-    def _submit(self, message: Message) -> None:
-        with suppress(RuntimeError):  # the pool has ended; the message is given back
-            self._pool.submit(self._send, message)
+    def _set_out(self, messages: Sequence[Message]) -> None:
+        """It is their turn at their address. What is posted has a sender that hears the answer, even at the end."""
+        with self._gate:
+            if self._ending:
+                return
+            for message in messages:
+                self._ahead.post(message)
+                self._pool.submit(self._send, message)
 
     def _send(self, message: Message) -> None:
         ready, mail = self._ahead.take(message), channel_of(message.recipient.address) is None
         posted = ready is not None and ready.posted
-        if self._context.relay.down and mail and not posted:
+        if not posted and (self._ending or (mail and self._context.relay.down)):
             if ready is not None:
                 ready.discard()
             self._done.put((message, None))
@@ -206,9 +214,7 @@ class Postman:
                 else:
                     del self._behind[message.recipient.address]
             claim = self._more and len(self._held) <= MOST_HELD // 2
-        for message in following:
-            self._ahead.post(message)
-            self._submit(message)
+        self._set_out(following)
         if claim:
             self._context.mail_due.set()
 
