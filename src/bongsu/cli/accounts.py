@@ -16,8 +16,8 @@ from rich.console import Console
 from rich.markup import escape
 
 from bongsu import config as configuration
-from bongsu.cli.incidents import Json
 from bongsu.cli.serve import ConfigOption
+from bongsu.cli.server import Json
 from bongsu.cli.tables import table
 from bongsu.core.errors import BongsuError, InvalidInput
 

@@ -11,7 +11,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from bongsu.cli.burst_plan import plan
-from bongsu.cli.incidents import LOCAL, TOKEN, Json, Server, Token, _print_json, client
+from bongsu.cli.server import LOCAL, TOKEN, Json, Server, Token, client, print_json
 from bongsu.cli.tables import table
 from bongsu.core.errors import InvalidInput
 
@@ -49,7 +49,7 @@ def status(server: Server = LOCAL, token_file: Token = TOKEN, machine: Only = No
     """
     found = _machines(server, token_file, machine)
     if as_json:
-        _print_json(found)
+        print_json(found)
         return
     shown = table("service", "machine", "type", "balance", "of", "CPU", "baseline", "state")
     for each in found:
@@ -70,7 +70,7 @@ def forecast(
     """
     found = _machines(server, token_file, machine, lang)
     if as_json:
-        _print_json(found)
+        print_json(found)
         return
     shown = table("machine", "full burn", "this pace", "10 %", "50 %", "90 %", "30 min", "1 h", "6 h")
     for each in found:
@@ -95,7 +95,7 @@ def explain(
     """
     found = _machines(server, token_file, machine, lang)
     if as_json:
-        _print_json(found)
+        print_json(found)
         return
     console = Console(highlight=False, soft_wrap=True)
     if not found:

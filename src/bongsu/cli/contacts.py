@@ -10,8 +10,8 @@ import typer
 from rich.console import Console
 from rich.markup import escape
 
-from bongsu.cli.incidents import LOCAL, TOKEN, Json, Server, Token, _print_json, client
 from bongsu.cli.oncall import By, asking
+from bongsu.cli.server import LOCAL, TOKEN, Json, Server, Token, client, print_json
 from bongsu.cli.tables import table
 
 app = typer.Typer(
@@ -47,7 +47,7 @@ def verify(
             time.sleep(_LOOK_S)
             found = api.get(f"/api/contacts/rounds/{found['id']}")
     if as_json:
-        _print_json(found)
+        print_json(found)
     else:
         _round(found, waited=wait)
     raise typer.Exit(1 if wait and found["answered"] < found["asked"] else 0)
@@ -61,7 +61,7 @@ def status(server: Server = LOCAL, token_file: Token = TOKEN, as_json: Json = Fa
     """
     found = client(server, token_file).get("/api/contacts")
     if as_json:
-        _print_json(found)
+        print_json(found)
         return
     shown = table("who", "address", "last answered", "stands")
     for each in found["contacts"]:

@@ -14,8 +14,8 @@ from rich.markup import escape
 from rich.table import Column, Table
 
 from bongsu import config as configuration
-from bongsu.cli.incidents import LOCAL, TOKEN, Server, Token, client
 from bongsu.cli.serve import ConfigOption
+from bongsu.cli.server import LOCAL, TOKEN, Server, Token, client
 from bongsu.cli.tables import table
 from bongsu.core.errors import InvalidInput
 from bongsu.core.impact import Measured

@@ -3,27 +3,19 @@
 from __future__ import annotations
 
 import getpass
-import json
 from datetime import timedelta
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 from rich.console import Console
 from rich.markup import escape
 
+from bongsu.cli.server import LOCAL, TOKEN, Json, Server, Token, client, print_json, token_of
 from bongsu.cli.tables import table
 from bongsu.client import Client
 
 app = typer.Typer(help="List, show, acknowledge and resolve incidents of a running server.", no_args_is_help=True)
-
-Server = Annotated[str, typer.Option("--server", envvar="BONGSU_SERVER", help="The server's address.")]
-Token = Annotated[
-    Path, typer.Option("--token-file", envvar="BONGSU_TOKEN_FILE", help="The file api_token of the server's secrets.")
-]
-Json = Annotated[bool, typer.Option("--json", help="JSON instead of a table.")]
-LOCAL = "http://127.0.0.1:8080"
-TOKEN = Path("var/bongsu/secrets/api_token")
 
 
 @app.command("list")
@@ -34,7 +26,7 @@ def list_incidents(server: Server = LOCAL, token_file: Token = TOKEN, as_json: J
     """
     found = client(server, token_file).incidents()
     if as_json:
-        _print_json(found)
+        print_json(found)
         return
     shown = table("id", "service", "policy", "status", "since", "over", "taken by")
     for each in found:
@@ -58,7 +50,7 @@ def show(incident_id: str, server: Server = LOCAL, token_file: Token = TOKEN, as
     """
     found = client(server, token_file).incident(incident_id)
     if as_json:
-        _print_json(found)
+        print_json(found)
         return
     console = Console()
     console.print(f"[bold]{found['id']}[/bold] {found['service']}/{found['policy']['name']}: {found['status']}")
@@ -119,7 +111,7 @@ def triage(
     answer = Client(server, token_of(token_file)).post(
         f"/api/incidents/{incident_id}/triage", {"by": by, "urgent": urgent, "why": why}
     )
-    _print_json(answer)
+    print_json(answer)
 
 
 @app.command()
@@ -130,7 +122,7 @@ def agenda(server: Server = LOCAL, token_file: Token = TOKEN, as_json: Json = Fa
     """
     found = client(server, token_file).get("/api/agenda")
     if as_json:
-        _print_json(found)
+        print_json(found)
         return
     shown = table("id", "service", "status", "judged by", "why")
     for each in found:
@@ -146,7 +138,7 @@ def reassign(incident_id: str, to: str, by: str, server: Server = LOCAL, token_f
     Example: bongsu incidents reassign 20260105-2012-k3f9 person:sora "Kim Jimin"
     """
     with_token = Client(server, token_of(token_file))
-    _print_json(with_token.post(f"/api/incidents/{incident_id}/reassign", {"to": to, "by": by}))
+    print_json(with_token.post(f"/api/incidents/{incident_id}/reassign", {"to": to, "by": by}))
 
 
 @app.command()
@@ -162,26 +154,4 @@ def scale_out(incident_id: str, by: str, server: Server = LOCAL, token_file: Tok
 
 
 def _command(server: str, token_file: Path, incident_id: str, verb: str, by: str, **more: float) -> None:
-    _print_json(Client(server, token_of(token_file)).command(incident_id, verb, by, **more))
-
-
-def client(server: str, token_file: Path, timeout: float = 10.0) -> Client:
-    """A client that knows the token if its file can be read; without it the server says what is missing."""
-    try:
-        token = token_file.read_text(encoding="utf-8").strip()
-    except OSError:
-        token = ""
-    return Client(server, token, timeout)
-
-
-def token_of(token_file: Path) -> str:
-    """The API token. Raises BadParameter."""
-    try:
-        return token_file.read_text(encoding="utf-8").strip()
-    except OSError as error:
-        raise typer.BadParameter(f"{token_file}: {error.strerror}; name the file with --token-file") from None
-
-
-def _print_json(value: Any) -> None:
-    """JSON for people and programs."""
-    print(json.dumps(value, ensure_ascii=False, indent=2))  # noqa: T201 - this is the command's output
+    print_json(Client(server, token_of(token_file)).command(incident_id, verb, by, **more))

@@ -10,7 +10,7 @@ import typer
 from rich.console import Console
 from rich.markup import escape
 
-from bongsu.cli.incidents import LOCAL, TOKEN, Json, Server, Token, _print_json, client, token_of
+from bongsu.cli.server import LOCAL, TOKEN, Json, Server, Token, client, print_json, token_of
 from bongsu.cli.tables import table
 from bongsu.client import Client
 from bongsu.core.errors import InvalidInput
@@ -46,7 +46,7 @@ def start(
     Example: bongsu maintenance start shop --for 2h --by jimin --why "new disks"
     """
     asked = _asked(service, by, why, policy, also, exhaustion)
-    _print_json(Client(server, token_of(token_file)).post("/api/maintenances", {**asked, "minutes": minutes_of(span)}))
+    print_json(Client(server, token_of(token_file)).post("/api/maintenances", {**asked, "minutes": minutes_of(span)}))
 
 
 @app.command()
@@ -61,7 +61,7 @@ def plan(
     """
     times = {"starts_at": begins.isoformat(), "ends_at": ends.isoformat()}
     asked = _asked(service, by, why, policy, also, exhaustion)
-    _print_json(Client(server, token_of(token_file)).post("/api/maintenances", {**asked, **times}))
+    print_json(Client(server, token_of(token_file)).post("/api/maintenances", {**asked, **times}))
 
 
 @app.command()
@@ -70,7 +70,7 @@ def end(maintenance_id: str, server: Server = LOCAL, token_file: Token = TOKEN) 
 
     Example: bongsu maintenance end m-1f2e3d4c
     """
-    _print_json(Client(server, token_of(token_file)).post(f"/api/maintenances/{maintenance_id}/end", {}))
+    print_json(Client(server, token_of(token_file)).post(f"/api/maintenances/{maintenance_id}/end", {}))
 
 
 @app.command("list")
@@ -81,7 +81,7 @@ def list_maintenances(server: Server = LOCAL, token_file: Token = TOKEN, as_json
     """
     found = client(server, token_file).get("/api/maintenances")
     if as_json:
-        _print_json(found)
+        print_json(found)
         return
     rows = [
         (m["id"], m["state"], m["service"], m["policy"] or "", m["starts_at"], m["ends_at"], m["by"], m["why"],
@@ -98,7 +98,7 @@ def preview(matchers: list[str], server: Server = LOCAL, token_file: Token = TOK
     Example: bongsu silence preview alertname=PoolTimeouts bongsu_service=shop
     """
     found = client(server, token_file).post("/api/silences/preview", {"matchers": matchers})
-    _print_json(found) if as_json else _preview(found)
+    print_json(found) if as_json else _preview(found)
 
 
 @silence_app.command()
@@ -117,7 +117,7 @@ def add(
         typer.confirm("Begin this silence?", abort=True)
     shown = [alert["fingerprint"] for alert in found["alerts"]]
     asked = {"matchers": matchers, "by": by, "why": why, "minutes": minutes_of(span), "shown": shown}
-    _print_json(asked_of.post("/api/silences", {**asked, "confirm": bool(found["confirm"])}))
+    print_json(asked_of.post("/api/silences", {**asked, "confirm": bool(found["confirm"])}))
 
 
 @silence_app.command("list")
@@ -128,7 +128,7 @@ def list_silences(server: Server = LOCAL, token_file: Token = TOKEN, as_json: Js
     """
     found = client(server, token_file).get("/api/v2/silences")
     if as_json:
-        _print_json(found)
+        print_json(found)
         return
     rows = [
         (s["id"], s["status"]["state"], ", ".join(map(_matcher, s["matchers"])), s["endsAt"], s["createdBy"],

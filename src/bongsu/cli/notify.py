@@ -10,7 +10,7 @@ import typer
 from rich.console import Console
 from rich.markup import escape
 
-from bongsu.cli.incidents import LOCAL, TOKEN, Json, Server, Token, client, token_of
+from bongsu.cli.server import LOCAL, TOKEN, Json, Server, Token, client, token_of
 from bongsu.cli.tables import table
 from bongsu.client import Client
 from bongsu.core.errors import InvalidInput

@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from bongsu.cli.incidents import LOCAL, TOKEN, Json, Server, Token, _print_json, client
+from bongsu.cli.server import LOCAL, TOKEN, Json, Server, Token, client, print_json
 from bongsu.cli.tables import table
 from bongsu.config.checks import zone
 from bongsu.config.rosters import DAYS
@@ -35,7 +35,7 @@ def show(server: Server = LOCAL, token_file: Token = TOKEN, as_json: Json = Fals
     """
     found = client(server, token_file).get("/api/oncall")
     if as_json:
-        _print_json(found)
+        print_json(found)
         return
     console = Console(highlight=False)
     if not found:
@@ -60,7 +60,7 @@ def list_overrides(server: Server = LOCAL, token_file: Token = TOKEN, as_json: J
     """
     found = client(server, token_file).get("/api/overrides")
     if as_json:
-        _print_json(found)
+        print_json(found)
         return
     shown = table("id", "schedule", "who", "from", "to", "made by", "why")
     for each in found:
@@ -127,7 +127,7 @@ def cancel(override_id: str, server: Server = LOCAL, token_file: Token = TOKEN, 
     """
     found = client(server, token_file).post(f"/api/overrides/{override_id}/end", {})
     if as_json:
-        _print_json(found)
+        print_json(found)
     else:
         typer.echo(f"{found['person']} does not stand in any more in {found['schedule']}")
 
@@ -155,7 +155,7 @@ def ready(server: Server = LOCAL, token_file: Token = TOKEN, as_json: Json = Fal
     """
     found = client(server, token_file).get("/api/readiness")
     if as_json:
-        _print_json(found)
+        print_json(found)
     else:
         console = Console(highlight=False, soft_wrap=True)
         for each in found["faults"]:
@@ -180,7 +180,7 @@ def show_schedule(
     """
     found = client(server, token_file).get(f"/api/schedules/{name}", weeks=str(weeks))
     if as_json:
-        _print_json(found)
+        print_json(found)
         return
     people = list(dict.fromkeys(p["person"] for w in found["weeks"] for d in w for p in d["parts"] if p["person"]))
     colours = {person: _COLOURS[n % len(_COLOURS)] for n, person in enumerate(people)}
@@ -209,7 +209,7 @@ def _day(day: dict[str, Any], colours: dict[str, str]) -> str:
 
 def _made(found: list[dict[str, Any]], as_json: bool) -> None:
     if as_json:
-        _print_json(found)
+        print_json(found)
         return
     for each in found:
         span = f"from {_time(each['start'])} to {_time(each['end'])}"

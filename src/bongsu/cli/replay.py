@@ -11,7 +11,7 @@ from typing import Annotated
 import msgspec
 import typer
 
-from bongsu.cli.incidents import LOCAL, TOKEN, Json, Server, Token, client
+from bongsu.cli.server import LOCAL, TOKEN, Json, Server, Token, client
 from bongsu.config.replays import Replay, file_name, text_of
 from bongsu.core.errors import InvalidInput
 

@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-import json
 import os
 import shlex
 import subprocess
 import tempfile
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 from rich.console import Console
 from rich.markup import escape
 
-from bongsu.cli.incidents import LOCAL, TOKEN, Json, Server, Token
+from bongsu.cli.server import LOCAL, TOKEN, Json, Server, Token, client, print_json
 from bongsu.cli.tables import table
-from bongsu.client import Client
 from bongsu.core.errors import InvalidInput
 from bongsu.core.followup import SECTIONS, tags_of
 
@@ -41,13 +39,13 @@ def show(
     Example: bongsu report show 20260105-2012-k3f9 --format pdf --lang ko -o report.pdf
     """
     paths = {"md": "report.md", "html": "report", "pdf": "report.pdf"}
-    client = Client(server, _token(token_file))
+    api = client(server, token_file)
     if form == "json":
-        _print_json(client.report(incident_id))
+        print_json(api.report(incident_id))
         return
     if form not in paths:
         raise InvalidInput([f"--format {form}: choose md, html, pdf or json"])
-    body = client.raw(f"/incidents/{incident_id}/{paths[form]}?lang={lang}")
+    body = api.raw(f"/incidents/{incident_id}/{paths[form]}?lang={lang}")
     if out is not None:
         out.write_bytes(body)
         print(out)  # noqa: T201
@@ -66,8 +64,8 @@ def edit(
 
     Example: bongsu report edit 20260105-2012-k3f9 --by Jimin
     """
-    client = Client(server, _token(token_file))
-    there = client.get(f"/api/incidents/{incident_id}/written")["edition"] or {}
+    api = client(server, token_file)
+    there = api.get(f"/api/incidents/{incident_id}/written")["edition"] or {}
     before = as_text(there.get("texts", {}), there.get("tags", []))
     after = file.read_text(encoding="utf-8") if file is not None else _edited(before)
     if after == before:
@@ -75,7 +73,7 @@ def edit(
         return
     texts, tags = from_text(after)
     body = {"by": by, "texts": texts, "tags": tags, "based_on": there.get("number", 0)}
-    made = client.post(f"/api/incidents/{incident_id}/written", body)
+    made = api.post(f"/api/incidents/{incident_id}/written", body)
     print(f"Edition {made['number']} is kept.")  # noqa: T201
     if made["both"]:
         print(f"Somebody wrote at the same time; both texts stand in: {', '.join(made['both'])}.")  # noqa: T201
@@ -87,9 +85,9 @@ def approve(incident_id: str, by: By = "", server: Server = LOCAL, token_file: T
 
     Example: bongsu report approve 20260105-2012-k3f9 --by Sora
     """
-    client = Client(server, _token(token_file))
-    there = client.get(f"/api/incidents/{incident_id}/written")["edition"] or {}
-    client.post(f"/api/incidents/{incident_id}/approve", {"by": by, "number": there.get("number", 0)})
+    api = client(server, token_file)
+    there = api.get(f"/api/incidents/{incident_id}/written")["edition"] or {}
+    api.post(f"/api/incidents/{incident_id}/approve", {"by": by, "number": there.get("number", 0)})
     print(f"The report of {incident_id} is approved.")  # noqa: T201
 
 
@@ -99,7 +97,7 @@ def withdraw(incident_id: str, by: By = "", server: Server = LOCAL, token_file: 
 
     Example: bongsu report withdraw 20260105-2012-k3f9 --by Sora
     """
-    Client(server, _token(token_file)).post(f"/api/incidents/{incident_id}/withdraw", {"by": by})
+    client(server, token_file).post(f"/api/incidents/{incident_id}/withdraw", {"by": by})
 
 
 @report.command("share")
@@ -108,7 +106,7 @@ def share(incident_id: str, to: list[str], by: By = "", server: Server = LOCAL, 
 
     Example: bongsu report share 20260105-2012-k3f9 team:commerce person:sora
     """
-    sent = Client(server, _token(token_file)).post(f"/api/incidents/{incident_id}/share", {"by": by, "to": to})
+    sent = client(server, token_file).post(f"/api/incidents/{incident_id}/share", {"by": by, "to": to})
     print(f"{sent['mails']} mails are on their way.")  # noqa: T201
 
 
@@ -118,9 +116,9 @@ def list_items(server: Server = LOCAL, token_file: Token = TOKEN, as_json: Json 
 
     Example: bongsu items list
     """
-    found = Client(server, _token(token_file)).get("/api/items")
+    found = client(server, token_file).get("/api/items")
     if as_json:
-        _print_json(found)
+        print_json(found)
         return
     shown = table("number", "until", "who", "what", "incident")
     for each in found:
@@ -143,7 +141,7 @@ def add_item(
     Example: bongsu items add 20260105-2012-k3f9 "cache the top sellers" --owner person:jimin --due 2026-01-20
     """
     body = {"by": by, "text": text, "owner": owner, "due": due}
-    made = Client(server, _token(token_file)).post(f"/api/incidents/{incident_id}/items", body)
+    made = client(server, token_file).post(f"/api/incidents/{incident_id}/items", body)
     print(f"Action item {made['id']}, until {made['due']}.")  # noqa: T201
 
 
@@ -159,7 +157,7 @@ def done(
 
     Example: bongsu items done 12 --result "top sellers come from the cache since Tuesday"
     """
-    Client(server, _token(token_file)).post(f"/api/items/{number}/done", {"by": by, "result": result})
+    client(server, token_file).post(f"/api/items/{number}/done", {"by": by, "result": result})
 
 
 @review.command("show")
@@ -168,9 +166,9 @@ def show_review(server: Server = LOCAL, token_file: Token = TOKEN, as_json: Json
 
     Example: bongsu review show --json
     """
-    found = Client(server, _token(token_file)).get("/api/review")
+    found = client(server, token_file).get("/api/review")
     if as_json:
-        _print_json(found)
+        print_json(found)
         return
     console = Console()
     waiting = table("incident", "service", "opened", "taken by", title="To review")
@@ -206,7 +204,7 @@ def close(ids: list[str], by: By = "", server: Server = LOCAL, token_file: Token
 
     Example: bongsu review close 20260105-2012-k3f9 --by Sora
     """
-    Client(server, _token(token_file)).post("/api/review/close", {"by": by, "ids": ids})
+    client(server, token_file).post("/api/review/close", {"by": by, "ids": ids})
 
 
 def lessons(
@@ -220,9 +218,9 @@ def lessons(
 
     Example: bongsu lessons cache --tag sale
     """
-    found = Client(server, _token(token_file)).get("/api/lessons", q=" ".join(words or []), tag=tag)
+    found = client(server, token_file).get("/api/lessons", q=" ".join(words or []), tag=tag)
     if as_json:
-        _print_json(found)
+        print_json(found)
         return
     for each in found:
         print(f"{each['incident_id']}  {each['by']}  {' '.join('#' + tag for tag in each['tags'])}")  # noqa: T201
@@ -268,11 +266,3 @@ def _figure(name: str, value: float | None) -> str:
     if value is None:
         return "-"
     return str(value) if name == "incidents" else f"{value / 60:.1f} min"
-
-
-def _token(file: Path) -> str:
-    return file.read_text(encoding="utf-8").strip() if file.is_file() else ""
-
-
-def _print_json(found: Any) -> None:
-    print(json.dumps(found, ensure_ascii=False, indent=1))  # noqa: T201
