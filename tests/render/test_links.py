@@ -6,6 +6,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from itsdangerous import URLSafeTimedSerializer
 
 from bongsu.render import links
 
@@ -20,6 +21,17 @@ def test_a_link_says_whose_and_for_what() -> None:
 
 def test_the_same_moment_gives_the_same_link() -> None:
     assert links.sign(KEY, "i", "person:jimin", NOW) == links.sign(KEY, "i", "person:jimin", NOW)
+
+
+@pytest.mark.parametrize("incident_id", ["i", "20260105-2019-k3f9" * 20])
+def test_a_link_of_the_library_itself_is_read_as_ours(incident_id: str) -> None:
+    """Those in mails of an earlier version are, the long one compressed."""
+    theirs = URLSafeTimedSerializer(KEY, salt="bongsu.link", signer_kwargs={"key_derivation": "hmac"})
+    now = datetime.now(UTC)  # noqa: TID251 - the library stamps the real time
+    token = theirs.dumps([incident_id, "person:지민"])
+    assert links.read(KEY, str(token), DAY, now) == (incident_id, "person:지민")
+    ours = links.sign(KEY, incident_id, "person:지민", NOW)
+    assert theirs.loads(ours) == [incident_id, "person:지민"]
 
 
 def test_a_link_expires() -> None:
