@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
@@ -12,7 +12,9 @@ from rich.markup import escape
 
 from bongsu import config as configuration
 from bongsu.cli.serve import ConfigOption
-from bongsu.store.backup import Copy
+
+if TYPE_CHECKING:  # the database's library takes longer to load than all other commands together
+    from bongsu.store.backup import Copy
 
 Json = Annotated[bool, typer.Option("--json", help="JSON instead of text.")]
 
