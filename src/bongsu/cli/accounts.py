@@ -17,7 +17,7 @@ from rich.markup import escape
 
 from bongsu import config as configuration
 from bongsu.cli.serve import ConfigOption
-from bongsu.cli.server import Json
+from bongsu.cli.server import Json, print_json
 from bongsu.cli.tables import table
 from bongsu.core.errors import BongsuError, InvalidInput
 
@@ -214,7 +214,7 @@ def public_url_of(config: configuration.Config) -> str:
 
 def _show(rows: list[dict[str, Any]], columns: tuple[str, ...], as_json: bool, nothing: str) -> None:
     if as_json:
-        print(json.dumps(rows, ensure_ascii=False, indent=2))  # noqa: T201 - this is the command's output
+        print_json(rows)
         return
     shown = table(*columns)
     for row in rows:

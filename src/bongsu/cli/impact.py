@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Annotated
@@ -15,7 +14,7 @@ from rich.table import Column, Table
 
 from bongsu import config as configuration
 from bongsu.cli.serve import ConfigOption
-from bongsu.cli.server import LOCAL, TOKEN, Server, Token, client
+from bongsu.cli.server import LOCAL, TOKEN, Server, Token, client, print_json
 from bongsu.cli.tables import table
 from bongsu.core.errors import InvalidInput
 from bongsu.core.impact import Measured
@@ -62,7 +61,7 @@ def impact(
     if query:
         print(found.traffic.query)  # noqa: T201 - this is the command's output
     elif as_json:
-        print(json.dumps(msgspec.to_builtins(found), ensure_ascii=False, indent=2))  # noqa: T201
+        print_json(msgspec.to_builtins(found))
     else:
         show(found, Console(highlight=False, soft_wrap=True))
 

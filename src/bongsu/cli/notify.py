@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import time
 from typing import Annotated, Any
 
@@ -10,7 +9,7 @@ import typer
 from rich.console import Console
 from rich.markup import escape
 
-from bongsu.cli.server import LOCAL, TOKEN, Json, Server, Token, client, token_of
+from bongsu.cli.server import LOCAL, TOKEN, Json, Server, Token, client, print_json, token_of
 from bongsu.cli.tables import table
 from bongsu.client import Client
 from bongsu.core.errors import InvalidInput
@@ -45,7 +44,7 @@ def try_out(
     sent = asked.post("/api/notify/test", {"to": to or [], "by": by})
     found = _answered(asked, [each["id"] for each in sent], wait)
     if as_json:
-        print(json.dumps(found, ensure_ascii=False, indent=2))  # noqa: T201 - this is the command's output
+        print_json(found)
     else:
         _show(found)
     if any(each["state"] != "accepted" for each in found):
@@ -81,7 +80,7 @@ def relay(server: Server = LOCAL, token_file: Token = TOKEN, as_json: Json = Fal
     """
     found = client(server, token_file).get("/api/relay")
     if as_json:
-        print(json.dumps(found, ensure_ascii=False, indent=2))  # noqa: T201 - this is the command's output
+        print_json(found)
         return
     console = Console(soft_wrap=True, highlight=False)
     console.print("[red]mail does not go out[/]" if found["down"] else "[green]mail goes out[/]")

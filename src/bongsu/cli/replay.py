@@ -11,7 +11,7 @@ from typing import Annotated
 import msgspec
 import typer
 
-from bongsu.cli.server import LOCAL, TOKEN, Json, Server, Token, client
+from bongsu.cli.server import LOCAL, TOKEN, Json, Server, Token, client, print_json
 from bongsu.config.replays import Replay, file_name, text_of
 from bongsu.core.errors import InvalidInput
 
@@ -61,7 +61,7 @@ def replay(
     _write({scenario: text_of(recorded), test: _test(recorded, scenario, config)})
     if as_json:
         said = {"scenario": str(scenario), "test": str(test), "notes": recorded.notes}
-        print(json.dumps(said, ensure_ascii=False, indent=2))  # noqa: T201 - this is the command's output
+        print_json(said)
         return
     alarms = ", ".join(f"{each.name} after {each.after / 60:.0f} min" for each in recorded.alarms) or "none"
     typer.echo(f"recorded: {len(recorded.minutes)} minutes of {recorded.service}; alarms: {alarms}")
